@@ -1,0 +1,3 @@
+import { preset } from '@trimkv/tooling/tsup'
+
+export default preset()
