@@ -1,3 +1,1 @@
-import { preset } from '@trimkv/tooling/tsup'
-
-export default preset()
+export { default } from '@trimkv/tooling/tsup'

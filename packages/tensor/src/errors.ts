@@ -36,7 +36,7 @@ export interface ErrorParts {
   readonly cause?: unknown
 }
 
-const marker: unique symbol = Symbol.for('trimkv.error') as never
+const marker = Symbol.for('trimkv.error')
 
 /**
  * The one error class of the project: a code, what happened, why, and what to do.
@@ -49,7 +49,6 @@ export class TrimError extends Error {
   readonly why: readonly string[]
   readonly hint: string | undefined
   readonly details: Readonly<Record<string, unknown>>
-  readonly [marker] = true
 
   constructor(code: ErrorCode, parts: ErrorParts) {
     const why = parts.why ?? []
@@ -61,6 +60,7 @@ export class TrimError extends Error {
     this.why = why
     this.hint = parts.hint
     this.details = parts.details ?? {}
+    Object.defineProperty(this, marker, { value: true })
   }
 
   static isInstance(value: unknown): value is TrimError {

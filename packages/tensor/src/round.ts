@@ -1,0 +1,33 @@
+import type { DType } from './dtype.ts'
+
+const word = new DataView(new ArrayBuffer(4))
+
+/** Nearest bf16 value, ties to even. */
+export function roundToBf16(value: number): number {
+  word.setFloat32(0, value)
+  const bits = word.getUint32(0)
+  if ((bits & 0x7fffffff) > 0x7f800000) return Number.NaN
+  word.setUint32(0, ((bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000) >>> 0)
+  return word.getFloat32(0)
+}
+
+/** Nearest f16 value, ties to even; beyond 65504 it is infinite. */
+export function roundToF16(value: number): number {
+  const x = Math.fround(value)
+  const magnitude = Math.abs(x)
+  if (!(magnitude < Number.POSITIVE_INFINITY)) return x
+  if (magnitude >= 65520) return Math.sign(x) * Number.POSITIVE_INFINITY
+  const exponent = Math.max(Math.floor(Math.log2(magnitude || 1)), -14)
+  const step = 2 ** (exponent - 10)
+  const scaled = magnitude / step
+  const floor = Math.floor(scaled)
+  const up = scaled - floor > 0.5 || (scaled - floor === 0.5 && floor % 2 === 1)
+  return Math.sign(x) * (floor + (up ? 1 : 0)) * step
+}
+
+/** Rounds to the values a storage dtype can hold; f32 and i32 pass unchanged. */
+export function roundTo(dtype: DType, value: number): number {
+  if (dtype === 'bf16') return roundToBf16(value)
+  if (dtype === 'f16') return roundToF16(value)
+  return value
+}
