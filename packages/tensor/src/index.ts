@@ -1,2 +1,6 @@
 export { type ErrorCode, type ErrorParts, fail, TrimError } from './errors.ts'
 export { type DType, dtypeBytes, dtypes, elementCount, type TensorSpec } from './dtype.ts'
+export type { Ops, TensorLike, ViewOps } from './ops.ts'
+export { type RefTensor, referenceOps, refTensor } from './reference-backend.ts'
+export { countingOps, shapeOnly } from './shapes-backend.ts'
+export type { ProtectedRange, SlotScore } from './slot-score.ts'

@@ -16,8 +16,8 @@ export interface CaseInput {
   readonly shape: readonly number[]
   /** Value of element `index` (row-major). */
   readonly fill?: (index: number, random: CaseRandom) => number
-  /** Whether the contract may also pass it as a strided view (rows padded). Default false. */
-  readonly strided?: boolean
+  /** Leading axes whose strides are free: the contract also passes them padded. `true` is 1, the default 0. */
+  readonly strided?: boolean | number
 }
 
 /** One call of an op, checked against its reference on every device. */

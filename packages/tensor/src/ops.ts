@@ -24,8 +24,11 @@ export interface Backend<T extends TensorLike> {
   view(tensor: T, view: ViewSpec): T
   /** A new tensor of zeros that lives as long as the program or scope it is made in. */
   zeros(spec: TensorSpec): T
-  /** Runs JavaScript in the middle of a program, after all ops before it and before all after it. */
-  call(fn: () => void): void
+  /**
+   * Runs JavaScript in the middle of a program, after all ops before it and before all after it.
+   * `reads` names the tensors made by ops of the program that `fn` reads; others may be overwritten by then.
+   */
+  call(fn: () => void, reads?: readonly T[]): void
 }
 
 export interface BackendCall<T> {
@@ -51,7 +54,7 @@ export interface ViewOps<T> {
   slice(tensor: T, range: { readonly axis: number; readonly start: number; readonly length: number }): T
   zeros(spec: TensorSpec): T
   /** @see Backend.call */
-  call(fn: () => void): void
+  call(fn: () => void, reads?: readonly T[]): void
 }
 
 /** All operators over one kind of tensor. Models, caches and policies are written against this type only. */
@@ -138,7 +141,7 @@ export function createOps<T extends TensorLike>(backend: Backend<T>): Ops<T> {
     reshape: (tensor, shape) => backend.view(tensor, reshapeView(tensor, shape)),
     slice: (tensor, range) => backend.view(tensor, sliceView(tensor, range)),
     zeros: (spec) => backend.zeros(spec),
-    call: (fn) => backend.call(fn),
+    call: (fn, reads) => backend.call(fn, reads),
   }
   return { ...functions, ...views } as unknown as Ops<T>
 }

@@ -70,9 +70,17 @@ function refZeros(spec: TensorSpec): RefTensor {
 
 const refArray = (t: RefTensor): RefArray => ({ dtype: t.dtype, shape: t.shape, data: t.toArray() })
 
+const sameWindow = (a: RefTensor, b: RefTensor): boolean =>
+  a.storage === b.storage && a.offset === b.offset && `${a.shape}|${a.strides}` === `${b.shape}|${b.strides}`
+
 function runReference(op: AnyOp, call: BackendCall<RefTensor>): Record<string, RefTensor> {
   const arrays: Record<string, RefArray> = {}
-  for (const [slot, tensor] of Object.entries(call.inputs)) if (tensor) arrays[slot] = refArray(tensor)
+  const entries = Object.entries(call.inputs).filter((entry): entry is [string, RefTensor] => entry[1] !== undefined)
+  for (const [slot, tensor] of entries) {
+    // Two slots may name the same window: then a write through one is seen through the other, as on a device.
+    const twin = entries.find(([other, t]) => arrays[other] && sameWindow(t, tensor))
+    arrays[slot] = twin ? arrays[twin[0]]! : refArray(tensor)
+  }
   const outputs: Record<string, RefArray> = {}
   for (const [name, spec] of Object.entries(call.outputs)) {
     outputs[name] = { dtype: spec.dtype, shape: spec.shape, data: new Float64Array(elementCount(spec.shape)) }

@@ -20,6 +20,7 @@ enum class Code : int32_t {
   kInvariant = 9,
   kFormat = 10,
   kCallback = 11,
+  kNotFound = 12,
 };
 
 struct Status {

@@ -1,0 +1,36 @@
+#include "core/op.h"
+
+namespace trimkv::TRIMKV_ISA {
+namespace {
+
+// x [N, V] f32 (rows strided), out [N] i32
+Status check(const Call& c) {
+  const View &x = c.tensors[0], &out = c.tensors[1];
+  TRIMKV_REQUIRE(x.rank == 2 && out.rank == 1, kShape, "[argmax] wrong rank");
+  TRIMKV_REQUIRE(x.dtype == DType::kF32 && out.dtype == DType::kI32, kDtype, "[argmax] wrong dtype");
+  TRIMKV_REQUIRE(x.shape[0] == out.shape[0] && x.shape[1] > 0, kShape, "[argmax] sizes differ, or rows are empty");
+  TRIMKV_REQUIRE(x.shape[1] <= INT32_MAX, kShape, "[argmax] a row is too long");
+  TRIMKV_REQUIRE(contiguous_from(x, 1) && contiguous(out), kShape, "[argmax] strided");
+  return {};
+}
+
+Status run(const Call& c) {
+  const View &x = c.tensors[0], &out = c.tensors[1];
+  const int64_t width = x.shape[1];
+  auto row = [&](int64_t n) {
+    const float* in = data_of<float>(x) + n * x.stride[0];
+    int64_t best = 0;
+    // A NaN in the lead loses to any number: the second test is false only for numbers in the lead.
+    for (int64_t i = 1; i < width; i++) {
+      if (in[i] > in[best] || (in[best] != in[best] && in[i] == in[i])) best = i;
+    }
+    data_of<int32_t>(out)[n] = in[best] == in[best] ? static_cast<int32_t>(best) : 0;
+  };
+  parallel_for(*c.pool, x.shape[0], row);
+  return {};
+}
+
+TRIMKV_OP("argmax", 2, 0, check, nullptr, run)
+
+}  // namespace
+}  // namespace trimkv::TRIMKV_ISA

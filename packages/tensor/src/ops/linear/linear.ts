@@ -1,0 +1,50 @@
+import type { Op } from '../../op.ts'
+import { floatDtypes, ShapeRules } from '../../shape-rules.ts'
+import { linearRef } from './linear.ref.ts'
+
+const rules = new ShapeRules('linear')
+
+export type LinearSlots = {
+  readonly x: 'in'
+  readonly weight: 'in'
+  readonly bias: 'optional'
+  readonly residual: 'optional'
+}
+
+/**
+ * `x · weightᵀ (+ bias) (+ residual)`; weights are used as they are stored.
+ * A row's result has the same bits whatever rows stand beside it.
+ * - x [N, K] f32, rows may be strided
+ * - weight [O, K] f32 | bf16 | f16
+ * - bias [O] f32 | bf16 | f16; residual [N, O] f32, rows may be strided
+ * - out [N, O] f32; products are summed in f32
+ */
+export const linear: Op<LinearSlots, Record<never, never>, 'out'> = {
+  name: 'linear',
+  source: 'HF transformers, torch.nn.Linear (y = x Aᵀ + b)',
+  slots: { x: 'in', weight: 'in', bias: 'optional', residual: 'optional' },
+  outputs: ['out'],
+  infer({ x, weight, bias, residual }) {
+    const { N, K } = rules.match<'N' | 'K'>('x', x, ['N', 'K'])
+    const { O } = rules.match<'O' | 'K'>('weight', weight, ['O', 'K'], { K })
+    rules.dtype('x', x, 'f32')
+    rules.dtype('weight', weight, ...floatDtypes)
+    if (bias) {
+      rules.match('bias', bias, [O])
+      rules.dtype('bias', bias, ...floatDtypes)
+    }
+    if (residual) {
+      rules.match('residual', residual, [N, O])
+      rules.dtype('residual', residual, 'f32')
+    }
+    return { out: { dtype: 'f32', shape: [N, O] } }
+  },
+  scalars: () => [],
+  reference: linearRef,
+  cost({ x, weight }) {
+    const [rows, depth] = x.shape as [number, number]
+    const columns = weight.shape[0]!
+    const bytes = columns * depth * (weight.dtype === 'f32' ? 4 : 2)
+    return { flops: 2 * rows * depth * columns, bytes: bytes + 4 * rows * (depth + columns) }
+  },
+}

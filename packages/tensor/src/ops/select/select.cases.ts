@@ -1,0 +1,30 @@
+import type { CaseInput, OpCase, OpCases } from '../../op-case.ts'
+import { columnInput, countInput, edgeLayout, randomLayout, type SlotLayout, slotIndexInput } from '../../slot-case-inputs.ts'
+
+type Attrs = { readonly budget: number }
+
+/** Few distinct values, with both zeros and everything that is not finite. */
+const awkward = [0, -0, 1, -1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-45, -3e38]
+const ties: CaseInput['fill'] = (_, random) => awkward[random.int(0, awkward.length - 1)]!
+
+const at = (layout: SlotLayout, budget: number, fill?: CaseInput['fill']): OpCase<Attrs> => ({
+  name: `B${layout.B} H${layout.H} cap${layout.cap} budget ${budget}${fill ? ' with ties' : ''}`,
+  inputs: { scores: columnInput(layout, fill), slotIndex: slotIndexInput(layout), count: countInput(layout) },
+  attrs: { budget },
+})
+
+export const selectCases: OpCases<Attrs> = {
+  cases: [
+    at(edgeLayout(1, 1, 1), 1),
+    at(edgeLayout(2, 3, 40), 17),
+    at(edgeLayout(2, 3, 40), 17, ties),
+    at(edgeLayout(1, 5, 9), 12, ties),
+    at(edgeLayout(1, 5, 200), 1, ties),
+    at(edgeLayout(1, 2, 200), 199, () => 0.5),
+  ],
+  fuzz: (random) => {
+    const layout = randomLayout(random, 300)
+    return at(layout, random.int(1, layout.cap + 3), random.next() < 0.5 ? ties : undefined)
+  },
+  bench: [at({ B: 1, H: 8, cap: 1152, counts: new Array(8).fill(1152), order: 'ascending' }, 1024)],
+}
