@@ -107,7 +107,7 @@ export async function writeRandomQwen3(
   await writeFile(join(folder, 'config.json'), JSON.stringify(config(s)))
   await writeSafetensors(
     join(folder, 'model.safetensors'),
-    Object.fromEntries(filled.map(({ hf, shape, data }) => [hf, { dtype: 'F32', shape, data }])),
+    Object.fromEntries(filled.map(({ hf, shape, data }) => [hf, { dtype: 'f32' as const, shape, data }])),
   )
   const tensors: GgufTensor[] = filled.map(({ gguf: name, shape, data }) => ({ name, shape, data }))
   await writeGguf(
