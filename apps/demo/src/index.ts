@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { loadModel } from '@trimkv/engine'
 import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
@@ -5,15 +6,18 @@ import { TrimError } from '@trimkv/tensor'
 import { createTerminal, errorText, paintLegend } from 'trimkv'
 import { readingText, summaryTable } from './print-reading.ts'
 import { type Reading, readText } from './read-text.ts'
+import { readingPicture } from './reading-picture.ts'
 import { recallText } from './recall-text.ts'
 
 const policies = ['full', 'streaming', 'h2o', 'snapkv', 'r-kv', 'keydiff', 'trimkv']
+const drawnPolicies = ['streaming', 'snapkv', 'trimkv']
 
 const usage = `Reads a text of facts, noise and questions with the bundled model under each cache policy.
   --seed N     makes another text (default: a new one each time)
   --budget N   tokens kept per layer and head (default 32)
   --facts N    facts to remember (default 6)
-  --noise N    other sentences (default 26)`
+  --noise N    other sentences (default 26)
+  --svg FILE   draws what streaming, snapkv and trimkv kept`
 
 function integer(name: string, value: string, least: number): number {
   const number = Number(value)
@@ -26,11 +30,12 @@ interface Settings {
   readonly budget: number
   readonly facts: number
   readonly noise: number
+  readonly svg: string | undefined
 }
 
 function settings(args: string[]): Settings | undefined {
   const option = (name: string) => ({ [name]: { type: 'string' as const } })
-  const options = { ...option('seed'), ...option('budget'), ...option('facts'), ...option('noise') }
+  const options = { ...option('seed'), ...option('budget'), ...option('facts'), ...option('noise'), ...option('svg') }
   const { values } = parseArgs({ args, options: { ...options, help: { type: 'boolean' } } })
   const given = values as Readonly<Record<string, string | undefined>> & { readonly help?: never }
   if ('help' in values && values.help) return undefined
@@ -41,10 +46,11 @@ function settings(args: string[]): Settings | undefined {
     budget: integer('budget', given['budget'] ?? '32', 1),
     facts,
     noise: integer('noise', given['noise'] ?? '26', 0),
+    svg: given['svg'],
   }
 }
 
-async function demo({ seed, budget, facts, noise }: Settings): Promise<void> {
+async function demo({ seed, budget, facts, noise, svg }: Settings): Promise<void> {
   const terminal = createTerminal(process, process.env)
   const print = (text: string): void => terminal.data(`${text}\n`)
   const text = recallText({ seed, facts, noise })
@@ -57,6 +63,8 @@ async function demo({ seed, budget, facts, noise }: Settings): Promise<void> {
     readings.push(reading)
     print(`${readingText(reading, text, terminal)}\n`)
   }
+  const drawn = readings.filter(({ policy }) => drawnPolicies.includes(policy))
+  if (svg !== undefined) await writeFile(svg, readingPicture(drawn, text))
   print(`${summaryTable(readings)}\n`)
   print(`Next:
   npx trimkv compare MODEL --prompt "…" --policies full,trimkv,snapkv --budget 512   the same on your model
