@@ -1,1 +1,20 @@
-export {}
+export { type ChatMessage, type ChatOptions, type ChatTemplate, loadChatTemplate } from './chat-template.ts'
+export {
+  type GateKind,
+  type GatesCheckpoint,
+  type GatesConfig,
+  gateKinds,
+  openGates,
+  readGatesConfig,
+} from './gates-checkpoint.ts'
+export { type GenerationConfig, readGenerationConfig } from './generation-config.ts'
+export type { JsonObject } from './json-file.ts'
+export { type ModelConfig, type ModelFamily, parseModelConfig, readModelConfig } from './model-config.ts'
+export { readTensorData, readTensorIntegers } from './read-tensor.ts'
+export type { RopeConfig } from './rope-config.ts'
+export { openCheckpoint, openSafetensors } from './safetensors.ts'
+export type { FileDtype, TensorEntry, TensorListing } from './tensor-listing.ts'
+export type { DecodeOptions, StreamDecoder, TokenText } from './token-text.ts'
+export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer.ts'
+export { openTorchFile } from './torch-file.ts'
+export { type TensorToWrite, writeSafetensors } from './write-safetensors.ts'

@@ -1,0 +1,44 @@
+import { type ErrorCode, fail } from '@trimkv/tensor'
+
+/** One fact about a file that is not as it must be. */
+interface Finding {
+  readonly file: string
+  /** The part of the file: a JSON field, a tensor name, a byte offset. */
+  readonly field: string
+  readonly expected: string
+  readonly got: unknown
+  readonly hint?: string
+  readonly cause?: unknown
+  /** `TRIMKV_FORMAT` unless the file is a configuration or asks for something that does not exist here. */
+  readonly code?: ErrorCode
+}
+
+const longestShown = 96
+
+function show(value: unknown): string {
+  if (value instanceof Error) return value.message
+  if (typeof value === 'bigint') return String(value)
+  const text = value === undefined ? 'nothing' : JSON.stringify(value)
+  return text.length <= longestShown ? text : `${text.slice(0, longestShown)}…`
+}
+
+/**
+ * Reports a malformed file: which file, which part of it, what was expected and what came.
+ * @throws always; `details` carries the fields of the finding
+ */
+export function malformed({
+  file,
+  field,
+  expected,
+  got,
+  hint,
+  cause,
+  code = 'TRIMKV_FORMAT',
+}: Finding): never {
+  return fail(code, `${file}: ${field}`, {
+    why: [`expected ${expected}`, `got ${show(got)}`],
+    details: { file, field, expected, got },
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+  })
+}

@@ -1,0 +1,76 @@
+import type { DType } from '@trimkv/tensor'
+
+/** Element types a file may hold, as safetensors names them: bits per element, and ours where it is the same. */
+export const fileDtypes = {
+  F64: { bits: 64 },
+  F32: { bits: 32, dtype: 'f32' },
+  F16: { bits: 16, dtype: 'f16' },
+  BF16: { bits: 16, dtype: 'bf16' },
+  F8_E4M3: { bits: 8 },
+  F8_E5M2: { bits: 8 },
+  F8_E8M0: { bits: 8 },
+  F6_E2M3: { bits: 6 },
+  F6_E3M2: { bits: 6 },
+  F4: { bits: 4 },
+  C64: { bits: 64 },
+  I64: { bits: 64 },
+  I32: { bits: 32, dtype: 'i32' },
+  I16: { bits: 16 },
+  I8: { bits: 8 },
+  U64: { bits: 64 },
+  U32: { bits: 32 },
+  U16: { bits: 16 },
+  U8: { bits: 8 },
+  BOOL: { bits: 8 },
+} as const satisfies Record<string, { bits: number; dtype?: DType }>
+
+export type FileDtype = keyof typeof fileDtypes
+
+export const isFileDtype = (name: unknown): name is FileDtype =>
+  typeof name === 'string' && Object.hasOwn(fileDtypes, name)
+
+/** Our element type for that of a file; undefined where no op takes it. */
+export function dtypeOf(fileDtype: FileDtype): DType | undefined {
+  const entry = fileDtypes[fileDtype]
+  return 'dtype' in entry ? entry.dtype : undefined
+}
+
+/** The name of our element type in a file. */
+export const fileDtypeOf = { f32: 'F32', bf16: 'BF16', f16: 'F16', i32: 'I32' } as const satisfies Record<
+  DType,
+  FileDtype
+>
+
+/** One tensor in a file: contiguous, row-major, little-endian. Nothing of it has been read. */
+export interface TensorEntry {
+  readonly name: string
+  /** Element type of our tensors; undefined for one that only {@link TensorEntry.fileDtype} names. */
+  readonly dtype: DType | undefined
+  readonly fileDtype: FileDtype
+  /** `[]` for a scalar. */
+  readonly shape: readonly number[]
+  /** The file that holds the bytes. */
+  readonly file: string
+  /** From the start of the file. A multiple of the element size in files of careful writers only. */
+  readonly byteOffset: number
+  readonly byteLength: number
+}
+
+/** What one or several tensor files hold; enough to map them into memory. */
+export interface TensorListing {
+  readonly tensors: ReadonlyMap<string, TensorEntry>
+  /** Free text of the writer, for example `{ format: 'pt' }`. */
+  readonly metadata: Readonly<Record<string, string>>
+  readonly files: readonly { readonly path: string; readonly size: number }[]
+}
+
+/** Product of `shape` where it is a safe integer, else undefined. */
+export function safeElementCount(shape: readonly number[]): number | undefined {
+  if (shape.includes(0)) return 0
+  let count = 1
+  for (const size of shape) {
+    count *= size
+    if (!Number.isSafeInteger(count)) return undefined
+  }
+  return count
+}
