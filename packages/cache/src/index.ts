@@ -1,1 +1,57 @@
-export {}
+export type { BoundCache, StepInputs } from './bound-cache.ts'
+export type { CacheMeter } from './cache-meter.ts'
+export { type CacheShape, type KvDType, tokenBytes, tokenKvBytes } from './cache-shape.ts'
+export type { EvictionMode } from './eviction-mode.ts'
+export { type CacheNeeds, createKvCache, type KvArena, type KvCacheOptions } from './kv-arena.ts'
+export type { KvCache, LayerTokens } from './kv-cache.ts'
+export type { HostView, LayerView, SlotComputation } from './layer-view.ts'
+export type { ColumnWriter, HostTokens, Needs, NewTokens } from './needs.ts'
+export type {
+  ChoiceOption,
+  DefaultContext,
+  GivenOptions,
+  NumericOption,
+  OptionSchema,
+  OptionValues,
+  When,
+} from './option-schema.ts'
+export { type Budget, type BudgetBasis, budgetTokens, parseBudget } from './parse-budget.ts'
+export { type ParsedPolicy, parsePolicy } from './parse-policy.ts'
+export { type PolicyName, type PolicyTable, policies } from './policies/index.ts'
+export {
+  type Allocation,
+  definePolicy,
+  everything,
+  type Phase,
+  type Policy,
+  type PolicyContext,
+  type PolicyDefinition,
+  type PolicyParts,
+  perHead,
+  uniform,
+} from './policy.ts'
+export { smallestBudget } from './resolved-policy.ts'
+export {
+  attentionMass,
+  decay,
+  type HostScore,
+  hostScore,
+  keyDifference,
+  type OpsScore,
+  opsScore,
+  type PerSlotScore,
+  recency,
+  type Score,
+  windowAttention,
+  writtenScore,
+} from './score.ts'
+export type { SeatRange } from './slot-set.ts'
+export type { SeatState, StepPlan, StepRequest } from './step-plan.ts'
+export {
+  deviceStorage,
+  referenceStorage,
+  type Storage,
+  type StorageDevice,
+  type StoredTensor,
+} from './storage.ts'
+export { penaliseRedundancy, pool, shareHeads, type Transform } from './transform.ts'

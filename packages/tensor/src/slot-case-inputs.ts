@@ -40,7 +40,7 @@ export const countInput = (layout: SlotLayout): CaseInput => ({
   dtype: 'i32',
   shape: [layout.B, layout.H],
   fill: (i) => layout.counts[i]!,
-  strided: true,
+  strided: 1,
 })
 
 /** seen [B] i32. */
@@ -61,14 +61,14 @@ export const slotIndexInput = (layout: SlotLayout): CaseInput => ({
     const rank = layout.order === 'rotated' ? (slot + Math.floor(n / 3)) % n : slot
     return storedIndex(seenTokens(layout), n, rank)
   },
-  strided: true,
+  strided: 2,
 })
 
 /** An f32 column [B, H, cap]; normal values unless `fill` says otherwise. */
 export const columnInput = (layout: SlotLayout, fill?: CaseInput['fill']): CaseInput => ({
   dtype: 'f32',
   shape: [layout.B, layout.H, layout.cap],
-  strided: true,
+  strided: 2,
   ...(fill ? { fill } : {}),
 })
 
@@ -76,7 +76,7 @@ export const columnInput = (layout: SlotLayout, fill?: CaseInput['fill']): CaseI
 export const slotRowsInput = (layout: SlotLayout, D: number, dtype: CaseInput['dtype']): CaseInput => ({
   dtype,
   shape: [layout.B, layout.H, layout.cap, D],
-  strided: true,
+  strided: 3,
 })
 
 /** A valid kept table [B, H, budget] i32: an ascending subset of the stored slots, −1 at the end. */
@@ -89,6 +89,6 @@ export function keptInput(layout: SlotLayout, budget: number): CaseInput {
     dtype: 'i32',
     shape: [layout.B, layout.H, budget],
     fill: (i) => rows[Math.floor(i / budget)]![i % budget] ?? -1,
-    strided: true,
+    strided: 2,
   }
 }

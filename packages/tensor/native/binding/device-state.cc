@@ -99,6 +99,8 @@ void DeviceState::call_back(Napi::Env env, const Message& message) {
   bool worked = false;
   if (napi_call_function(env, env.Undefined(), function, 1, &argument, &result) == napi_ok) {
     napi_get_value_bool(env, result, &worked);
+  } else {
+    napi_get_and_clear_last_exception(env, &result);
   }
   engine_->callback_done(worked);
 }

@@ -99,4 +99,17 @@ static inline Kept kept_slots(const View& kept, int64_t b, int64_t h, int64_t st
   return {slots, n};
 }
 
+// Data-dependent: every head's survivors are ascending slots among its stored ones.
+static inline Status kept_within(const char* op, const View& kept, const View& count) {
+  for (int64_t b = 0; b < kept.shape[0]; b++) {
+    for (int64_t h = 0; h < kept.shape[1]; h++) {
+      const int32_t stored = entry(count, b, h);
+      TRIMKV_REQUIRE(kept_slots(kept, b, h, stored).count >= 0, kInvariant,
+                     "[%s] kept slots of sequence %d, head %d are not ascending slots below %d", op, static_cast<int>(b),
+                     static_cast<int>(h), stored);
+    }
+  }
+  return {};
+}
+
 }  // namespace trimkv::TRIMKV_ISA

@@ -11,9 +11,11 @@ namespace trimkv::TRIMKV_ISA {
 namespace {
 
 constexpr int64_t kTile = 64;       // slots of one softmax step
+constexpr int64_t kStage = 16;      // slots that are widened, scored or added at a time
 constexpr int64_t kSplit = 256;     // slots of one partial result
 constexpr int64_t kBlock = 36;      // query rows that share a widened tile
 constexpr int64_t kBlockLanes = (kBlock + kWidth - 1) / kWidth * kWidth;
+constexpr int64_t kSharedRows = 3;  // up to so many query rows read 16-bit slots as they are stored
 constexpr int64_t kMaxDepth = 256;  // head size
 
 inline float exp_scalar(float x) { return exp(broadcast(x))[0]; }
@@ -95,6 +97,17 @@ void add_values(const ValueTile<T>& t, int64_t rows) {
       [=](float* to, Vec v) { store_tail(to, v, lanes); });
 }
 
+struct Span {
+  int64_t first, count;
+};
+
+// Slots that are needed soon.
+template <typename T>
+struct Upcoming {
+  Rows<T> slots;
+  int64_t count;
+};
+
 // Keys and values of one head, slot by slot.
 template <typename T>
 struct HeadSlots {
@@ -110,19 +123,7 @@ struct QueryBlock {
   alignas(64) float q[kBlock * kMaxDepth];  // times the scale
   alignas(64) float acc[kBlock * kMaxDepth];
   alignas(64) float scores[kBlock * kTile];
-  alignas(64) float wide[kTile * kMaxDepth];  // a tile of keys or values as f32
-
-  // The rows of one tile; widened once when enough query rows share them.
-  template <typename T, typename F>
-  void with_tile(Rows<T> slots, int64_t n, F body) {
-    if constexpr (sizeof(T) != sizeof(float)) {
-      if (rows > 3) {
-        for (int64_t j = 0; j < n; j++) convert_row(slots.row(j), wide + j * depth, depth);
-        return body(Rows<float>{wide, depth});
-      }
-    }
-    return body(slots);
-  }
+  alignas(64) float wide[kStage * kMaxDepth];  // some keys or values as f32
 
   SoftmaxState state(int64_t r) const { return {max_score[r], weight_sum[r]}; }
 
@@ -132,14 +133,18 @@ struct QueryBlock {
     return r;
   }
 
-  // scores[r, j] = q_r · key_j for rows from…; entries a row does not see are −inf.
+  // scores[r, j] = q_r · key_j for the rows that see slot `first`; entries a row does not see are −inf.
   template <typename T>
-  void score_tile(Rows<T> keys, int64_t first, int64_t n, int64_t from) {
-    with_tile(keys.from(first), n, [&](auto tile) {
-      dot_rows(DotTile{Rows<float>{q + from * depth, depth}, tile, depth, scores + from * kTile, kTile}, rows - from, n);
+  void score_tile(Rows<T> keys, const Span& tile, Rows<T> next) {
+    const int64_t from = first_row_that_sees(tile.first);
+    each_stage(keys, tile, {next, tile.count}, [&](auto some, int64_t j, int64_t count) {
+      const Rows<float> queries{q + from * depth, depth};
+      dot_rows(DotTile{queries, some, depth, scores + from * kTile + j, kTile}, rows - from, count);
     });
     for (int64_t r = from; r < rows; r++) {
-      for (int64_t j = least_of(n, visible[r] - first); j < kTile; j++) scores[r * kTile + j] = -__builtin_inff();
+      for (int64_t j = least_of(tile.count, visible[r] - tile.first); j < kTile; j++) {
+        scores[r * kTile + j] = -__builtin_inff();
+      }
     }
   }
 
@@ -152,26 +157,41 @@ struct QueryBlock {
     }
     __builtin_memset(acc, 0, static_cast<uint64_t>(rows * depth) * sizeof(float));
     for (int64_t at = first; at < last; at += kTile) {
-      const int64_t n = least_of(kTile, last - at), from = first_row_that_sees(at);
-      prefetch(head.values.from(at), n);
-      score_tile(head.keys, at, n, from);
-      weigh(from, n);
-      with_tile(head.values.from(at), n, [&](auto tile) { add_tile(tile, at, n, from); });
-    }
-  }
-
-  // Asks for the values of a tile while its keys are scored.
-  template <typename T>
-  void prefetch(Rows<T> slots, int64_t n) const {
-    const int64_t bytes = depth * static_cast<int64_t>(sizeof(T));
-    for (int64_t j = 0; j < n; j++) {
-      const char* row = reinterpret_cast<const char*>(slots.row(j));
-      for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i);
+      const Span tile{at, least_of(kTile, last - at)};
+      score_tile(head.keys, tile, head.values.from(at));
+      weigh(first_row_that_sees(at), tile.count);
+      const Upcoming<T> next{head.keys.from(at + kTile), least_of(kTile, last - at - kTile)};
+      each_stage(head.values, tile, next, [&](auto some, int64_t j, int64_t count) { add_stage(some, at, {j, count}); });
     }
   }
 
  private:
   static int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+  // Calls body(rows, j, count) for some slots j … j+count−1 of a tile at a time: as they are stored, or widened once when
+  // enough query rows share them. Meanwhile the memory of upcoming slots is asked for.
+  template <typename T, typename F>
+  void each_stage(Rows<T> slots, const Span& tile, const Upcoming<T>& next, F body) {
+    for (int64_t j = 0; j < tile.count; j += kStage) {
+      const Rows<T> some = slots.from(tile.first + j);
+      const int64_t count = least_of(kStage, tile.count - j);
+      for (int64_t i = j; i < least_of(j + kStage, next.count); i++) prefetch_row(next.slots.row(i));
+      if constexpr (sizeof(T) != sizeof(float)) {
+        if (rows > kSharedRows) {
+          for (int64_t i = 0; i < count; i++) convert_row(some.row(i), wide + i * depth, depth);
+          body(Rows<float>{wide, depth}, j, count);
+          continue;
+        }
+      }
+      body(some, j, count);
+    }
+  }
+
+  template <typename T>
+  void prefetch_row(const T* row) const {
+    const int64_t bytes = depth * static_cast<int64_t>(sizeof(T));
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(reinterpret_cast<const char*>(row) + i);
+  }
 
   // Turns scores into weights exp(score − max) and updates the softmax; `keep` rescales what was added before.
   void weigh(int64_t from, int64_t n) {
@@ -195,17 +215,19 @@ struct QueryBlock {
     }
   }
 
-  // All rows see `shared` slots of the tile, which are added at once; what later rows see beyond follows row by row.
+  // Slots that all rows see are added at once; what later rows see beyond follows row by row.
   template <typename T>
-  void add_tile(Rows<T> values, int64_t first, int64_t n, int64_t from) {
-    const int64_t shared = least_of(n, visible[from] - first);
-    const ValueTile<T> t{keep + from, scores + from * kTile, values, 0, shared, acc + from * depth, depth};
+  void add_stage(Rows<T> values, int64_t tile, const Span& stage) {
+    const int64_t first = tile + stage.first, from = first_row_that_sees(first);
+    const int64_t shared = least_of(stage.count, visible[from] - first);
+    const float* weights = scores + from * kTile + stage.first;
+    const ValueTile<T> t{keep + from, weights, values, 0, shared, acc + from * depth, depth};
     add_values(t, rows - from);
     for (int64_t r = from; r < rows; r++) {
       keep[r] = 1.0f;
       ValueTile<T> rest = t.from(r - from, 0);
       rest.begin = shared;
-      rest.end = least_of(n, visible[r] - first);
+      rest.end = least_of(stage.count, visible[r] - first);
       if (rest.begin < rest.end) add_values(rest, 1);
     }
   }

@@ -42,7 +42,7 @@ function at(sizes: Sizes): OpCase<AttentionAttrs> {
   return {
     name: `B${layout.B} C${C} H${layout.H} G${G} D${D} cap${layout.cap} ${dtype}${mass ? ' mass' : ''} ${score?.kind ?? ''}`.trim(),
     inputs: {
-      q: { dtype: 'f32', shape: [layout.B, C, layout.H * G, D], strided: true },
+      q: { dtype: 'f32', shape: [layout.B, C, layout.H * G, D], strided: 3 },
       keys: slotRowsInput(layout, D, dtype),
       values: slotRowsInput(layout, D, dtype),
       count: countInput(layout),

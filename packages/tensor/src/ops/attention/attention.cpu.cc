@@ -142,16 +142,16 @@ struct Attention {
   void mass_of_split(int64_t unit) const {
     const Head at = head_of(unit / splits);
     const int64_t first = unit % splits * kSplit, last = least(first + kSplit, entry(count, at.b, at.h));
+    const Rows<T> keys_of_head = slots<T>(at).keys;
     QueryBlock block;
     for (int64_t tile = first; tile < last; tile += kTile) {
       float sums[kTile] = {};
       for (int64_t index = 0; index < blocks; index++) {
         load_block(block, at, index);
-        const int64_t from = block.first_row_that_sees(tile);
-        if (from == block.rows) continue;
-        block.score_tile(slots<T>(at).keys, tile, least(kTile, last - tile), from);
-        for (int64_t r = from; r < block.rows; r++) {
-          add_mass(at, index * kBlock + r, {block.scores + r * kTile, sums, tile, least(kTile, last - tile)});
+        const Span span{tile, least(kTile, last - tile)};
+        block.score_tile(keys_of_head, span, keys_of_head.from(tile));
+        for (int64_t r = block.first_row_that_sees(tile); r < block.rows; r++) {
+          add_mass(at, index * kBlock + r, {block.scores + r * kTile, sums, tile, span.count});
         }
       }
     }

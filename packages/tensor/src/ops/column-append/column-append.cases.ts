@@ -5,14 +5,14 @@ type Attrs = Record<never, never>
 const at = (B: number, C: number, size: { readonly H: number; readonly cap: number }): OpCase<Attrs> => ({
   name: `B${B} C${C} H${size.H} cap${size.cap}`,
   inputs: {
-    values: { dtype: 'f32', shape: [B, C, size.H], strided: true },
+    values: { dtype: 'f32', shape: [B, C, size.H], strided: 2 },
     slots: {
       dtype: 'i32',
       shape: [B, C, size.H],
       // Distinct within a head: tokens in reverse order, shifted where there is room.
       fill: (i) => C - 1 - (Math.floor(i / size.H) % C) + Math.min(i % size.H, size.cap - C),
     },
-    column: { dtype: 'f32', shape: [B, size.H, size.cap], strided: true },
+    column: { dtype: 'f32', shape: [B, size.H, size.cap], strided: 2 },
   },
   attrs: {},
 })

@@ -4,12 +4,13 @@
 namespace trimkv::TRIMKV_ISA {
 namespace {
 
-// x of any shape and strides, out of the same shape, contiguous; scalars: dtype of out (fixed by its view)
+// x of any shape and strides, out of the same shape, contiguous; scalars: dtype of out
 Status check(const Call& c) {
   const View &x = c.tensors[0], &out = c.tensors[1];
   TRIMKV_REQUIRE(x.rank == out.rank && contiguous(out), kShape, "[copy] wrong rank, or out is strided");
   for (int i = 0; i < x.rank; i++) TRIMKV_REQUIRE(x.shape[i] == out.shape[i], kShape, "[copy] sizes differ");
   TRIMKV_REQUIRE((x.dtype == DType::kI32) == (out.dtype == DType::kI32), kDtype, "[copy] i32 copies to i32 only");
+  TRIMKV_REQUIRE(c.scalars[0] == static_cast<double>(out.dtype), kDtype, "[copy] out is not of the wanted dtype");
   return {};
 }
 

@@ -4,7 +4,7 @@ type Attrs = { readonly log: boolean }
 
 const at = (shape: readonly number[], log: boolean, zero = false): OpCase<Attrs> => ({
   name: `[${shape.join(', ')}]${log ? ' log' : ''}${zero ? ' of zeros' : ''}`,
-  inputs: { k: { dtype: 'f32', shape, strided: true, ...(zero ? { fill: () => 0 } : {}) } },
+  inputs: { k: { dtype: 'f32', shape, strided: 3, ...(zero ? { fill: () => 0 } : {}) } },
   attrs: { log },
 })
 

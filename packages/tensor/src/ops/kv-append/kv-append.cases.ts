@@ -14,7 +14,7 @@ interface Sizes {
 
 function at({ layout, C, D, dtype, victims }: Sizes): OpCase<Attrs> {
   const { B, H } = layout
-  const rows: CaseInput = { dtype: 'f32', shape: [B, C, H, D], strided: true }
+  const rows: CaseInput = { dtype: 'f32', shape: [B, C, H, D], strided: 3 }
   const perHead = (fill: (i: number) => number): CaseInput => ({ dtype: 'i32', shape: [B, H], fill, strided: true })
   const free = (i: number): number => Math.max(0, Math.min(layout.counts[i]!, layout.cap - C))
   return {
@@ -22,7 +22,7 @@ function at({ layout, C, D, dtype, victims }: Sizes): OpCase<Attrs> {
     inputs: {
       k: rows,
       v: rows,
-      index: { dtype: 'i32', shape: [B, C], fill: (i) => 1000 + i },
+      index: { dtype: 'i32', shape: [B, C], fill: (i) => 1000 + i, strided: 1 },
       keys: slotRowsInput(layout, D, dtype),
       values: slotRowsInput(layout, D, dtype),
       slotIndex: slotIndexInput(layout),

@@ -1,170 +1,223 @@
-#include "linear/linear-tile.h"
-
+#include "core/load.h"
 #include "core/op.h"
+#include "core/simd.h"
+#include "linear/linear-tile.h"
 
 namespace trimkv::TRIMKV_ISA {
 namespace {
 
-constexpr int64_t kRawRows = 4;         // up to this many rows read the weight as it is stored
-constexpr int64_t kRowBlock = 128;      // rows of x that stay in the second-level cache
-constexpr int64_t kChunkBytes = 96 << 10;  // weight bytes of one chunk when few rows share them
-constexpr int64_t kChunkColumns = 48;   // columns of one chunk when many do
-
-struct Shape {
-  int64_t rows, columns, depth;
-  int64_t row_blocks, row_step, column_chunks, column_step;
-};
+// Up to here weights are widened in registers, again for every tile; beyond, once per block of rows into the stack.
+constexpr int64_t kStreamRows = 32;
+constexpr int64_t kStreamBytes = 96 << 10;  // weights of one chunk when few rows share them
+constexpr int64_t kSweepColumns = 48;       // columns of one chunk when many rows do
+constexpr int64_t kSweepRows = 128;         // so many rows of x stay in the second-level cache
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// The split of the output into chunks; depends on shapes alone and never changes a result.
-Shape plan(const Call& c) {
-  const View &x = c.tensors[0], &weight = c.tensors[1];
-  Shape s{};
-  s.rows = x.shape[0];
-  s.depth = x.shape[1];
-  s.columns = weight.shape[0];
-  s.row_blocks = ceil_div(s.rows, kRowBlock);
-  s.row_step = s.row_blocks == 0 ? 0 : ceil_div(ceil_div(s.rows, s.row_blocks), kTileRows) * kTileRows;
-  const int64_t row_bytes = s.depth * dtype_bytes(weight.dtype) + 1;
-  const int64_t wanted = s.rows > 16 ? kChunkColumns : kChunkBytes / row_bytes;
-  s.column_step = wanted < kPanel ? kPanel : wanted / kPanel * kPanel;
-  s.column_chunks = ceil_div(s.columns, s.column_step);
-  return s;
+// x [N, K] f32 (rows strided), weight [O, K], bias? [O], residual? [N, O] f32 (rows strided), out [N, O] f32
+Status check(const Call& c) {
+  const View &x = c.tensors[0], &weight = c.tensors[1], &bias = c.tensors[2], &residual = c.tensors[3];
+  const View& out = c.tensors[4];
+  TRIMKV_REQUIRE(x.rank == 2 && weight.rank == 2 && out.rank == 2, kShape, "[linear] wrong rank");
+  TRIMKV_REQUIRE(x.dtype == DType::kF32 && weight.dtype != DType::kI32 && out.dtype == DType::kF32, kDtype,
+                 "[linear] wrong dtype");
+  TRIMKV_REQUIRE(weight.shape[1] == x.shape[1] && out.shape[0] == x.shape[0] && out.shape[1] == weight.shape[0],
+                 kShape, "[linear] sizes differ");
+  TRIMKV_REQUIRE(contiguous_from(x, 1) && contiguous(weight) && contiguous(out), kShape, "[linear] strided");
+  if (bias.present) {
+    TRIMKV_REQUIRE(bias.dtype != DType::kI32, kDtype, "[linear] wrong dtype of bias");
+    TRIMKV_REQUIRE(bias.rank == 1 && bias.shape[0] == out.shape[1] && contiguous(bias), kShape,
+                   "[linear] wrong shape of bias");
+  }
+  if (residual.present) {
+    TRIMKV_REQUIRE(residual.dtype == DType::kF32, kDtype, "[linear] wrong dtype of residual");
+    TRIMKV_REQUIRE(residual.rank == 2 && residual.shape[0] == out.shape[0] && residual.shape[1] == out.shape[1] &&
+                       contiguous_from(residual, 1),
+                   kShape, "[linear] wrong shape of residual");
+  }
+  return {};
 }
 
-struct Linear {
-  const Call& call;
-  const Shape shape;
-  const View &x = call.tensors[0], &weight = call.tensors[1], &bias = call.tensors[2], &residual = call.tensors[3],
-             &out = call.tensors[4];
+// A rectangle of the output. The grid of chunks depends on shapes alone, and no result depends on the grid.
+struct Chunk {
+  int64_t row, row_end, column, column_end;
+};
 
-  const float* row(int64_t n) const { return data_of<float>(x) + n * x.stride[0]; }
+struct Grid {
+  int64_t rows, columns, row_step, column_step, row_blocks, column_blocks;
 
-  void finish(int64_t n, int64_t o, float total) const {
-    if (bias.present) total += element_f32(bias.data, bias.dtype, o);
-    if (residual.present) total += data_of<float>(residual)[n * residual.stride[0] + o];
-    data_of<float>(out)[n * shape.columns + o] = total;
+  Grid(const View& x, const View& weight) : rows(x.shape[0]), columns(weight.shape[0]) {
+    const int64_t row_bytes = most(weight.shape[1] * dtype_bytes(weight.dtype), 1);
+    const int64_t wanted = rows > kStreamRows ? kSweepColumns : kStreamBytes / row_bytes;
+    column_step = most(wanted / kPanel, 1) * kPanel;
+    column_blocks = ceil_div(columns, column_step);
+    const int64_t even_rows = ceil_div(rows, most(ceil_div(rows, kSweepRows), 1));
+    row_step = most(ceil_div(even_rows, kTileRows), 1) * kTileRows;
+    row_blocks = ceil_div(rows, row_step);
   }
 
-  // Weight rows first … first+5; beyond `last` the last one again, whose result is dropped.
-  template <typename T>
-  void panel_rows(int64_t first, int64_t last, const T** rows) const {
-    for (int j = 0; j < kPanel; j++) {
-      const int64_t o = first + j < last ? first + j : last - 1;
-      rows[j] = static_cast<const T*>(weight.data) + o * shape.depth;
-    }
-  }
-
-  // All blocks of one panel for R rows, weights straight from storage.
-  template <int R, typename T>
-  void raw_panel(int64_t n, int64_t first, int64_t last) const {
-    const T* w[kPanel];
-    panel_rows(first, last, w);
-    float sums[kPanel][kTileRows] = {};
-    for (int64_t k = 0; k < shape.depth; k += kBlock) {
-      const int64_t count = shape.depth - k < kBlock ? shape.depth - k : kBlock;
-      for (int j = 0; j < kPanel; j += kTileColumns<R>) {
-        add_block<R, kTileColumns<R>>(row(n) + k, x.stride[0], w + j, count, sums + j);
-      }
-      for (int j = 0; j < kPanel; j++) w[j] += count;
-    }
-    for (int64_t o = first; o < last && o < first + kPanel; o++) {
-      for (int r = 0; r < R; r++) finish(n + r, o, sums[o - first][r]);
-    }
-  }
-
-  template <typename T>
-  void raw_chunk(int64_t first, int64_t last) const {
-    for (int64_t o = first; o < last; o += kPanel) {
-      switch (shape.rows) {
-        case 1: raw_panel<1, T>(0, o, last); break;
-        case 2: raw_panel<2, T>(0, o, last); break;
-        case 3: raw_panel<3, T>(0, o, last); break;
-        default: raw_panel<4, T>(0, o, last); break;
-      }
-    }
-  }
-
-  struct Block {
-    const float* panel;  // kPanel rows of kBlock widened weights
-    int64_t k, count, first, last;
-  };
-
-  template <int R>
-  void packed_tile(int64_t n, const Block& b) const {
-    const float* w[kPanel];
-    for (int j = 0; j < kPanel; j++) w[j] = b.panel + j * kBlock;
-    float sums[kPanel][kTileRows] = {};
-    float* to = data_of<float>(out) + n * shape.columns + b.first;
-    const int columns = b.last - b.first < kPanel ? static_cast<int>(b.last - b.first) : kPanel;
-    if (b.k > 0) {
-      for (int j = 0; j < columns; j++) {
-        for (int r = 0; r < R; r++) sums[j][r] = to[r * shape.columns + j];
-      }
-    }
-    for (int j = 0; j < kPanel; j += kTileColumns<R>) {
-      add_block<R, kTileColumns<R>>(row(n) + b.k, x.stride[0], w + j, b.count, sums + j);
-    }
-    const bool last_block = b.k + b.count == shape.depth;
-    for (int j = 0; j < columns; j++) {
-      for (int r = 0; r < R; r++) {
-        if (last_block) finish(n + r, b.first + j, sums[j][r]);
-        else to[r * shape.columns + j] = sums[j][r];
-      }
-    }
-  }
-
-  // Rows begin … end−1 in tiles of at most four, as even as possible.
-  void sweep(int64_t begin, int64_t end, const Block& b) const {
-    for (int64_t n = begin; n < end;) {
-      const int64_t left = end - n;
-      const int64_t tiles = ceil_div(left, kTileRows);
-      const int64_t rows = ceil_div(left, tiles);
-      switch (rows) {
-        case 1: packed_tile<1>(n, b); break;
-        case 2: packed_tile<2>(n, b); break;
-        case 3: packed_tile<3>(n, b); break;
-        default: packed_tile<4>(n, b); break;
-      }
-      n += rows;
-    }
-  }
-
-  template <typename T>
-  void packed_chunk(int64_t begin, int64_t end, int64_t first, int64_t last) const {
-    alignas(64) float panel[kPanel * kBlock];
-    int64_t k = 0;
-    do {
-      const int64_t count = shape.depth - k < kBlock ? shape.depth - k : kBlock;
-      for (int64_t o = first; o < last; o += kPanel) {
-        const T* w[kPanel];
-        panel_rows(o, last, w);
-        for (int j = 0; j < kPanel; j++) convert_row(w[j] + k, panel + j * kBlock, count);
-        sweep(begin, end, {panel, k, count, o, last});
-      }
-      k += kBlock;
-    } while (k < shape.depth);
+  // Columns vary fastest, so that a block of x stays in cache while the weights pass by.
+  Chunk chunk(int64_t index) const {
+    const int64_t row = index / column_blocks * row_step, column = index % column_blocks * column_step;
+    return {row, least(row + row_step, rows), column, least(column + column_step, columns)};
   }
 };
 
-Status check(const Call& c) { (void)c; return {}; }
+// Up to kPanel rows of the weight, elements first … first+count−1 of each.
+template <typename T>
+struct Panel {
+  const T* rows[kPanel];
+  int64_t first, count;  // of K
+  int64_t column;
+  int width;  // columns that exist; the pointers beyond repeat the last one
+};
 
-Status run(const Call& c) {
-  const Linear linear{c, plan(c)};
-  const Shape& s = linear.shape;
-  auto chunk = [&](int64_t index) {
-    const int64_t begin = index / s.column_chunks * s.row_step;
-    const int64_t end = begin + s.row_step < s.rows ? begin + s.row_step : s.rows;
-    const int64_t first = index % s.column_chunks * s.column_step;
-    const int64_t last = first + s.column_step < s.columns ? first + s.column_step : s.columns;
-    visit_float(linear.weight.dtype, [&](auto type) {
-      using T = decltype(type);
-      if (s.rows <= kRawRows) linear.raw_chunk<T>(first, last);
-      else linear.packed_chunk<T>(begin, end, first, last);
+template <typename T>
+struct Linear {
+  const float* x;
+  int64_t x_stride;
+  const T* weight;
+  int64_t depth;
+  float* out;
+  int64_t columns;
+
+  Panel<T> panel(int64_t column, int64_t column_end, int64_t first) const {
+    Panel<T> p{{}, first, least(depth - first, kBlock), column, static_cast<int>(least(column_end - column, kPanel))};
+    for (int j = 0; j < kPanel; j++) p.rows[j] = weight + (column + least(j, p.width - 1)) * depth + first;
+    return p;
+  }
+
+  // Tile `index` of `tiles` fetches every tiles-th row of the panel after `p`; other lines it touches are cached.
+  Ahead ahead(const Panel<T>& p, int64_t index, int64_t tiles) const {
+    Ahead a{{}, kWidth * int64_t{sizeof(T)}};
+    const uintptr_t distance = static_cast<uintptr_t>(kPanel * depth) * sizeof(T);
+    for (int j = 0; j < kPanel; j++) {
+      a.from[j] = reinterpret_cast<uintptr_t>(p.rows[j]) + (j % tiles == index ? distance : 0);
+    }
+    return a;
+  }
+
+  // out[row + r][p.column + j] (+)= dot products over one block of K.
+  template <int R, bool kFetch, typename W>
+  void tile(int64_t row, const Panel<W>& p, const Ahead& a) const {
+    float sums[kPanel][kTileRows];
+    const float* in = x + row * x_stride + p.first;
+    for (int j = 0; j < kPanel; j += kTileColumns<R>) {
+      block_dots<R, kTileColumns<R>, kFetch>(in, x_stride, p.rows + j, p.count, a.from + j, a.step, sums + j);
+    }
+    float* to = out + row * columns + p.column;
+    const auto put = [&](int width) __attribute__((always_inline)) {
+      for (int r = 0; r < R; r++, to += columns) {
+        for (int j = 0; j < width; j++) to[j] = p.first == 0 ? sums[j][r] : to[j] + sums[j][r];
+      }
+    };
+    if (p.width == kPanel) {
+      put(kPanel);
+    } else {
+      put(p.width);
+    }
+  }
+
+  // All rows of a chunk against one panel, in tiles of at most kTileRows rows, as even as possible.
+  // `stored` is the panel as it lies in memory, the same as `p` or what `p` was widened from.
+  template <typename W>
+  void tiles(const Chunk& c, const Panel<W>& p, const Panel<T>& stored) const {
+    const int64_t count = ceil_div(c.row_end - c.row, kTileRows);
+    int64_t row = c.row;
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t rows = ceil_div(c.row_end - row, count - i);
+      if (i < kPanel) {
+        tile_of<true>(rows, row, p, ahead(stored, i, count));
+      } else {
+        tile_of<false>(rows, row, p, Ahead{});
+      }
+      row += rows;
+    }
+  }
+
+  template <bool kFetch, typename W>
+  void tile_of(int64_t rows, int64_t row, const Panel<W>& p, const Ahead& a) const {
+    switch (rows) {
+      case 1:
+        return tile<1, kFetch>(row, p, a);
+      case 2:
+        return tile<2, kFetch>(row, p, a);
+      case 3:
+        return tile<3, kFetch>(row, p, a);
+      default:
+        return tile<4, kFetch>(row, p, a);
+    }
+  }
+
+  // Few rows: every tile widens the weights anew, in registers.
+  void stream(const Chunk& c) const {
+    for (int64_t column = c.column; column < c.column_end; column += kPanel) {
+      int64_t first = 0;
+      do {
+        const Panel<T> p = panel(column, c.column_end, first);
+        tiles(c, p, p);
+        first += kBlock;
+      } while (first < depth);
+    }
+  }
+
+  // Many rows: each panel is widened once per block of K and swept over all of them.
+  void sweep(const Chunk& c) const {
+    alignas(64) float wide[kPanel * kBlock];
+    int64_t first = 0;
+    do {
+      for (int64_t column = c.column; column < c.column_end; column += kPanel) {
+        const Panel<T> stored = panel(column, c.column_end, first);
+        Panel<float> p{{}, first, stored.count, column, stored.width};
+        for (int j = 0; j < kPanel; j++) {
+          convert_row(stored.rows[j], wide + j * kBlock, stored.count);
+          p.rows[j] = wide + j * kBlock;
+        }
+        tiles(c, p, stored);
+      }
+      first += kBlock;
+    } while (first < depth);
+  }
+};
+
+// (dot + bias) + residual, over a finished chunk.
+template <typename B>
+void add_bias_and_residual(const Call& call, const Chunk& c, const B* bias) {
+  const View &residual = call.tensors[3], &out = call.tensors[4];
+  for (int64_t row = c.row; row < c.row_end; row++) {
+    float* to = data_of<float>(out) + row * out.shape[1] + c.column;
+    const float* add = residual.present ? data_of<float>(residual) + row * residual.stride[0] + c.column : nullptr;
+    each_vec(c.column_end - c.column, [&](int64_t i, int64_t lanes) {
+      Vec v = load_some(to + i, lanes);
+      if (bias != nullptr) v += load_some(bias + c.column + i, lanes);
+      if (add != nullptr) v += load_some(add + i, lanes);
+      store_some(to + i, v, lanes);
     });
+  }
+}
+
+Status run(const Call& call) {
+  const View &x = call.tensors[0], &weight = call.tensors[1], &bias = call.tensors[2], &residual = call.tensors[3];
+  const View& out = call.tensors[4];
+  const Grid grid(x, weight);
+  auto part = [&](int64_t index) {
+    const Chunk chunk = grid.chunk(index);
+    visit_float(weight.dtype, [&](auto type) {
+      using T = decltype(type);
+      const Linear<T> linear{data_of<float>(x), x.stride[0],         data_of<T>(weight),
+                             x.shape[1],        data_of<float>(out), out.shape[1]};
+      if (grid.rows <= kStreamRows) {
+        linear.stream(chunk);
+      } else {
+        linear.sweep(chunk);
+      }
+    });
+    if (!bias.present && !residual.present) return;
+    visit_float(bias.dtype, [&](auto type) { add_bias_and_residual(call, chunk, data_of<decltype(type)>(bias)); });
   };
-  parallel_for(*c.pool, s.row_blocks * s.column_chunks, chunk);
+  parallel_for(*call.pool, grid.row_blocks * grid.column_blocks, part);
   return {};
 }
 

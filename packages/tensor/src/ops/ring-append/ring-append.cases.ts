@@ -5,9 +5,9 @@ type Attrs = Record<never, never>
 const at = (B: number, C: number, size: { readonly Hq: number; readonly D: number; readonly w: number }): OpCase<Attrs> => ({
   name: `B${B} C${C} Hq${size.Hq} D${size.D} w${size.w}`,
   inputs: {
-    q: { dtype: 'f32', shape: [B, C, size.Hq, size.D], strided: true },
+    q: { dtype: 'f32', shape: [B, C, size.Hq, size.D], strided: 3 },
     index: { dtype: 'i32', shape: [B, C], fill: (i) => (i % C) + 11 * Math.floor(i / C) },
-    ring: { dtype: 'f32', shape: [B, size.w, size.Hq, size.D], strided: true },
+    ring: { dtype: 'f32', shape: [B, size.w, size.Hq, size.D], strided: 3 },
   },
   attrs: {},
 })

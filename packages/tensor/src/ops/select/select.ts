@@ -28,6 +28,6 @@ export const select: Op<SelectSlots, { readonly budget: number }, 'out'> = {
     rules.option(Number.isInteger(budget) && budget > 0, `budget must be a positive integer, got ${budget}`)
     return { out: { dtype: 'i32', shape: [size.B, size.H, budget] } }
   },
-  scalars: () => [],
+  scalars: ({ budget }) => [budget],
   reference: selectRef,
 }

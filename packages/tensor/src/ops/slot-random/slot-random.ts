@@ -32,6 +32,6 @@ export const slotRandom: Op<SlotRandomSlots, SlotRandomAttrs, 'out'> = {
     rules.option(Number.isInteger(heads) && heads > 0, `heads must be a positive integer, got ${heads}`)
     return { out: { dtype: 'f32', shape: [B, C, heads] } }
   },
-  scalars: ({ seed, layer }) => [seed, layer],
+  scalars: ({ seed, layer, heads }) => [seed, layer, heads],
   reference: slotRandomRef,
 }

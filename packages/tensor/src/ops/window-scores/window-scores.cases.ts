@@ -23,7 +23,7 @@ interface Sizes {
 const at = ({ layout, w, G, D, dtype, columns }: Sizes): OpCase<WindowScoresAttrs> => ({
   name: `B${layout.B} H${layout.H} G${G} w${w} D${D} cap${layout.cap} ${dtype} ${columns}`,
   inputs: {
-    ring: { dtype: 'f32', shape: [layout.B, w, layout.H * G, D], strided: true },
+    ring: { dtype: 'f32', shape: [layout.B, w, layout.H * G, D], strided: 3 },
     keys: slotRowsInput(layout, D, dtype),
     count: countInput(layout),
     slotIndex: slotIndexInput(layout),

@@ -1,0 +1,214 @@
+import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
+import { type Appending, appendTokens, type Incoming } from './append-tokens.ts'
+import type { HostLayer } from './host-access.ts'
+import type { KvCache, LayerTokens } from './kv-cache.ts'
+import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
+import { ratedColumns, rateSlots } from './rate-slots.ts'
+import type { Eviction, ResolvedPolicy } from './resolved-policy.ts'
+import {
+  copySlots,
+  keepSlots,
+  mapTables,
+  type SeatRange,
+  type SlotSet,
+  type SlotTables,
+  seatRows,
+  seatSlots,
+} from './slot-set.ts'
+import type { StepPlan } from './step-plan.ts'
+import type { Storage } from './storage.ts'
+
+/** Where the new tokens of a forward stand in their sequences. */
+export interface StepInputs<T> {
+  /** [B, C] i32: index of each new token in its sequence, from 0. */
+  readonly index: T
+  /** [B] i32: tokens read once this forward is done, the newest index + 1. */
+  readonly seen: T
+}
+
+/** The parts of a cache that a forward works on. */
+export interface CacheParts<T extends TensorLike> extends LayerSizes {
+  readonly storage: Storage<T>
+  readonly policy: ResolvedPolicy
+  readonly layers: readonly LayerState<T>[]
+}
+
+/** Emits the operations of one planned forward, layer by layer. */
+export class BoundCache<T extends TensorLike> implements KvCache<T> {
+  readonly needs: { readonly logBeta: boolean }
+  /**
+   * Per layer the ratings [B, H, cap] f32 of the first seats that evict in this forward, +∞ for protected tokens;
+   * nothing where no seat evicts or the attention pass finds the victim itself.
+   */
+  readonly scores: (T | undefined)[]
+  readonly #ops: Ops<T>
+  readonly #parts: CacheParts<T>
+  readonly #plan: StepPlan
+  readonly #inputs: StepInputs<T>
+  readonly #appending: Appending<T>
+  #scratch: SlotTables<T> | undefined
+
+  constructor(
+    ops: Ops<T>,
+    parts: CacheParts<T>,
+    step: { readonly plan: StepPlan; readonly inputs: StepInputs<T> },
+  ) {
+    this.#ops = ops
+    this.#parts = parts
+    this.#plan = step.plan
+    this.#inputs = step.inputs
+    const { name, needs } = parts.policy
+    this.needs = { logBeta: 'logBeta' in needs.columns }
+    this.scores = parts.layers.map(() => undefined)
+    this.#appending = { ops, storage: parts.storage, policy: name, needs, shape: parts.shape }
+  }
+
+  attend(layer: number, given: LayerTokens<T>): T {
+    const state = this.#parts.layers[layer]
+    if (!state) fail('TRIMKV_INVARIANT', `layer ${layer} of a cache for ${this.#parts.layers.length} layers`)
+    const tokens = { ...given, layer, index: this.#inputs.index }
+    const { seats } = this.#plan
+    const slots = seatSlots(this.#ops, state.slots, seats)
+    const victim = state.victim && seatRows(this.#ops, state.victim, seats)
+    const ring = state.ring && seatRows(this.#ops, state.ring, seats)
+    if (ring) this.#ops.ringAppend({ q: tokens.q, index: tokens.index, ring })
+    const local: LocalLayer<T> = { slots, victim, ring }
+    return this.#plan.scratchSlots > 0
+      ? this.#attendBeside(tokens, local)
+      : this.#attendInPlace(tokens, local)
+  }
+
+  #attendInPlace(tokens: Incoming<T>, { slots, victim, ring }: LocalLayer<T>): T {
+    const { eviction } = this.#parts.policy
+    appendTokens(this.#appending, tokens, { slots, victim })
+    if (eviction && victim && this.#plan.newTokens === 1)
+      return this.#attendFindingVictim(tokens.q, { slots, victim, eviction })
+    const out = this.#attend(tokens.q, slots)
+    if (eviction)
+      for (const run of dueRuns(this.#plan.due))
+        this.#evict(eviction, this.#rated(tokens.layer, { slots, ring }, run))
+    return out
+  }
+
+  #attend(q: T, { keys, values, count, columns }: SlotSet<T>): T {
+    const scale = 1 / Math.sqrt(this.#parts.shape.headDim)
+    return this.#ops.attention({ q, keys, values, count, mass: columns.mass }, { scale })
+  }
+
+  /** Attention that also notes the slot the next token will overwrite: nothing moves. */
+  #attendFindingVictim(q: T, at: { slots: SlotSet<T>; victim: T; eviction: Eviction }): T {
+    const { slots, victim, eviction } = at
+    const { columns, ...tables } = slots
+    const { score, budget, protect } = eviction
+    if (score.kind !== 'slot')
+      fail('TRIMKV_INVARIANT', `attention cannot find a victim by a score of kind ${score.kind}`)
+    return this.#ops.attention(
+      {
+        q,
+        ...tables,
+        seen: this.#inputs.seen,
+        ...ratedColumns(score.columns, columns),
+        mass: columns.mass,
+        victim,
+      },
+      { scale: 1 / Math.sqrt(this.#parts.shape.headDim), victim: { score: score.rule, budget, ...protect } },
+    )
+  }
+
+  /** One layer of some of this plan's seats, to be rated. */
+  #rated(
+    layer: number,
+    { slots, ring }: Pick<LocalLayer<T>, 'slots' | 'ring'>,
+    run: SeatRange,
+  ): HostLayer<T> {
+    const { policy, shape } = this.#parts
+    return {
+      policy: policy.name,
+      layer,
+      shape,
+      slots: seatSlots(this.#ops, slots, run),
+      seen: seatRows(this.#ops, this.#inputs.seen, run),
+      ring: ring && seatRows(this.#ops, ring, run),
+    }
+  }
+
+  #select(eviction: Eviction, from: HostLayer<T>): T {
+    const scores = rateSlots({ ops: this.#ops, storage: this.#parts.storage, eviction }, from)
+    this.scores[from.layer] ??= scores
+    const { slotIndex, count } = from.slots
+    return this.#ops.select({ scores, slotIndex, count }, { budget: eviction.budget })
+  }
+
+  #evict(eviction: Eviction, from: HostLayer<T>): void {
+    const kept = this.#select(eviction, from)
+    keepSlots(this.#ops, from.slots, { kept, ordered: eviction.ordered })
+  }
+
+  /** More new tokens than the arena has room for: attend in a working set, move back what is kept. */
+  #attendBeside(tokens: Incoming<T>, { slots, victim, ring }: LocalLayer<T>): T {
+    const ops = this.#ops
+    const { eviction } = this.#parts.policy
+    if (!eviction) fail('TRIMKV_INVARIANT', 'a cache that keeps everything was planned with a working set')
+    const beside = { ...this.#sharedScratch(), count: ops.copy({ x: slots.count }, { dtype: 'i32' }) }
+    if (this.#plan.before[0]!.seen > 0)
+      this.#fillScratch(eviction, { from: slots, to: beside, layer: tokens.layer })
+    if (victim) ops.setCount({ count: victim }, { value: -1 })
+    appendTokens(this.#appending, tokens, { slots: beside, victim: undefined })
+    const out = this.#attend(tokens.q, beside)
+    const from = this.#rated(tokens.layer, { slots: beside, ring }, { first: 0, count: 1 })
+    const kept = this.#select(eviction, from)
+    copySlots(ops, { from: beside, to: slots, kept })
+    // Whoever overflows holds more than the budget, so every head keeps exactly that.
+    ops.setCount({ count: slots.count }, { value: eviction.budget })
+    return out
+  }
+
+  /** Copies what the arena stores, without a victim that waits to be overwritten. */
+  #fillScratch(eviction: Eviction, move: { from: SlotSet<T>; to: SlotSet<T>; layer: number }): void {
+    const { from, to, layer } = move
+    if (this.#plan.before[0]!.victimWaits) {
+      const kept = this.#selectAllButVictim(eviction, from, layer)
+      copySlots(this.#ops, { from, to, kept })
+      this.#ops.countKept({ kept, count: to.count })
+    } else {
+      copySlots(this.#ops, { from, to })
+    }
+  }
+
+  /** The victim was chosen when `seen` was what is now the index of the first new token. */
+  #selectAllButVictim(eviction: Eviction, slots: SlotSet<T>, layer: number): T {
+    const first = this.#ops.slice(this.#inputs.index, { axis: 1, start: 0, length: 1 })
+    const seen = this.#ops.reshape(first, [1])
+    const { policy, shape, storage } = this.#parts
+    const from = { policy: policy.name, layer, shape, slots, seen, ring: undefined }
+    const scores = rateSlots({ ops: this.#ops, storage, eviction }, from)
+    const { slotIndex, count } = slots
+    return this.#ops.select({ scores, slotIndex, count }, { budget: eviction.budget })
+  }
+
+  /** One working set for all layers, which use it one after the other. */
+  #sharedScratch(): SlotTables<T> {
+    const specs = tableSpecs({ ...this.#parts, batch: 1, slots: this.#plan.scratchSlots })
+    this.#scratch ??= mapTables(specs, (spec) => this.#ops.zeros(spec))
+    return this.#scratch
+  }
+}
+
+/** One layer, of the seats of a plan only. */
+interface LocalLayer<T> {
+  readonly slots: SlotSet<T>
+  readonly victim: T | undefined
+  readonly ring: T | undefined
+}
+
+/** Runs of neighbouring seats that evict. */
+function dueRuns(due: readonly boolean[]): SeatRange[] {
+  const runs: { first: number; count: number }[] = []
+  due.forEach((isDue, seat) => {
+    const last = runs.at(-1)
+    if (!isDue) return
+    if (last && last.first + last.count === seat) last.count++
+    else runs.push({ first: seat, count: 1 })
+  })
+  return runs
+}

@@ -1,0 +1,263 @@
+import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
+import { BoundCache, type CacheParts, type StepInputs } from './bound-cache.ts'
+import { type CacheMeter, MemoryLedger } from './cache-meter.ts'
+import type { CacheShape, KvDType } from './cache-shape.ts'
+import { type EvictionMode, extraSlots } from './eviction-mode.ts'
+import { createLayer, layerTensors } from './layer-state.ts'
+import type { GivenOptions } from './option-schema.ts'
+import type { Policy } from './policy.ts'
+import { findsVictimInAttention, type ResolvedPolicy, resolvePolicy } from './resolved-policy.ts'
+import { type SeatRange, seatRows } from './slot-set.ts'
+import {
+  type EvictionRules,
+  planStep,
+  type SeatState,
+  type StepPlan,
+  type StepRequest,
+  usedSlots,
+} from './step-plan.ts'
+import type { Storage } from './storage.ts'
+import { storedPositions } from './stored-positions.ts'
+
+export interface KvCacheOptions<T extends TensorLike> {
+  readonly storage: Storage<T>
+  readonly shape: CacheShape
+  readonly policy: Policy
+  /** Options of the policy; default: those of its schema. */
+  readonly options?: GivenOptions
+  /** Tokens kept per layer and head; `full` needs none. */
+  readonly budget?: number
+  readonly mode: EvictionMode
+  /** Sequences held side by side. Default 1. */
+  readonly batch?: number
+  /**
+   * Slots per head where nothing is evicted while decoding: prompt + new tokens for `full`, budget + new tokens with
+   * `when=prefill`. `{ limit }` takes address space for so many and memory page by page. Bounded caches size themselves.
+   */
+  readonly capacity?: number | { readonly limit: number }
+  /** Default f32. */
+  readonly kvDtype?: KvDType
+}
+
+/** What a cache asks of the forward and of the caller. */
+export interface CacheNeeds {
+  /** The model must compute log retention. */
+  readonly logBeta: boolean
+  /** The first forward of a sequence must be its whole prompt. */
+  readonly wholePrompt: boolean
+}
+
+/** Slots per head, or a message that none were given. */
+function capacitySlots(policy: string, capacity: KvCacheOptions<TensorLike>['capacity']): number {
+  const slots = typeof capacity === 'object' ? capacity.limit : capacity
+  if (slots !== undefined && Number.isInteger(slots) && slots >= 1) return slots
+  return fail('TRIMKV_OPTION', `capacity must be an integer ≥ 1, got ${slots}`, {
+    why: [`${policy} evicts nothing while decoding, so the cache must know how much it will hold`],
+  })
+}
+
+function evictionRules<T extends TensorLike>(
+  policy: ResolvedPolicy,
+  options: KvCacheOptions<T>,
+): EvictionRules {
+  const { mode, capacity } = options
+  const extra = extraSlots(mode)
+  const { eviction } = policy
+  if (!eviction) {
+    const slots = capacitySlots(policy.name, capacity)
+    return {
+      slots,
+      budget: undefined,
+      trigger: Number.POSITIVE_INFINITY,
+      afterPromptOnly: false,
+      findsVictim: false,
+    }
+  }
+  const { budget } = eviction
+  if (eviction.when === 'prefill') {
+    const slots = capacitySlots(policy.name, capacity)
+    return {
+      slots: Math.max(slots, budget),
+      budget,
+      trigger: budget + 1,
+      afterPromptOnly: true,
+      findsVictim: false,
+    }
+  }
+  const findsVictim = findsVictimInAttention(policy, mode)
+  return { slots: budget + extra, budget, trigger: budget + extra, afterPromptOnly: false, findsVictim }
+}
+
+const emptySeat: SeatState = { seen: 0, stored: 0, victimWaits: false }
+
+/**
+ * Keys and values of `batch` sequences under a policy and a hard budget. All memory is taken when it is made: M + 1 slots
+ * per head in exact mode, M + buffer in buffered mode. A forward is planned, bound, run, committed:
+ * ```ts
+ * const plan = cache.plan({ newTokens: 1 })
+ * const bound = cache.bind(ops, plan, { index, seen })   // hand `bound` to the model
+ * cache.commit(plan)                                      // after the forward has run
+ * ```
+ * If the forward fails, `reset` the seats it ran on: what they hold is then undefined. Make caches outside `scope`, which
+ * would free their tensors.
+ */
+export class KvArena<T extends TensorLike> implements Disposable {
+  readonly needs: CacheNeeds
+  /** Slots per head. */
+  readonly slots: number
+  readonly batch: number
+  readonly policy: ResolvedPolicy
+  readonly #parts: CacheParts<T>
+  readonly #rules: EvictionRules
+  readonly #ledger: MemoryLedger
+  readonly #seats: SeatState[]
+
+  constructor(options: KvCacheOptions<T>) {
+    const { storage, shape, batch = 1, kvDtype = 'f32', capacity, budget, mode } = options
+    checkShape(shape, batch)
+    const policy = resolvePolicy({
+      policy: options.policy,
+      options: options.options ?? {},
+      budget,
+      mode,
+      shape,
+    })
+    const rules = evictionRules(policy, options)
+    const evicting = policy.eviction?.when === 'decode'
+    const how = { reserved: !evicting && typeof capacity === 'object', findsVictim: rules.findsVictim }
+    const sizes = { shape, kvDtype, batch, slots: rules.slots, needs: policy.needs }
+    const layers = Array.from({ length: shape.layers }, () => createLayer(storage, sizes, how))
+    this.policy = policy
+    this.needs = { logBeta: 'logBeta' in policy.needs.columns, wholePrompt: rules.afterPromptOnly }
+    this.slots = rules.slots
+    this.batch = batch
+    this.#rules = rules
+    this.#parts = { ...sizes, storage, policy, layers }
+    this.#ledger = new MemoryLedger(sizes, how)
+    this.#seats = Array.from({ length: batch }, () => emptySeat)
+  }
+
+  /**
+   * Decides what a forward will do.
+   * @throws TRIMKV_OPTION, TRIMKV_POSITION_LIMIT, TRIMKV_UNSUPPORTED
+   */
+  plan(request: StepRequest): StepPlan {
+    const seats = request.seats ?? { first: 0, count: this.batch }
+    this.#checkSeats(seats)
+    return planStep(this.#rules, this.#seats.slice(seats.first, seats.first + seats.count), {
+      ...request,
+      seats,
+    })
+  }
+
+  #checkSeats({ first, count }: SeatRange): void {
+    if (
+      Number.isInteger(first) &&
+      Number.isInteger(count) &&
+      first >= 0 &&
+      count >= 1 &&
+      first + count <= this.batch
+    )
+      return
+    fail(
+      'TRIMKV_OPTION',
+      `seats ${first} … ${first + count - 1} are not in a cache for ${this.batch} sequences`,
+    )
+  }
+
+  /** Emits a planned forward over `ops`, eager or recording. The result serves every plan with the same key. */
+  bind(ops: Ops<T>, plan: StepPlan, inputs: StepInputs<T>): BoundCache<T> {
+    return new BoundCache(ops, this.#parts, { plan, inputs })
+  }
+
+  /**
+   * Notes that a planned forward has run.
+   * @throws TRIMKV_INVARIANT when the seats have moved on since it was planned
+   */
+  commit(plan: StepPlan): void {
+    plan.before.forEach((seat, i) => {
+      if (this.#seats[plan.seats.first + i] === seat) return
+      fail('TRIMKV_INVARIANT', `seat ${plan.seats.first + i} has moved on since this forward was planned`, {
+        hint: 'plan, run and commit one forward at a time',
+      })
+    })
+    this.#ledger.record(plan)
+    plan.after.forEach((seat, i) => {
+      this.#seats[plan.seats.first + i] = seat
+    })
+  }
+
+  #seat(seat: number): SeatState {
+    this.#checkSeats({ first: seat, count: 1 })
+    return this.#seats[seat]!
+  }
+
+  /** Tokens a sequence has read: the index of its next token. */
+  seen(seat = 0): number {
+    return this.#seat(seat).seen
+  }
+
+  /** Tokens of a sequence that every head keeps. */
+  stored(seat = 0): number {
+    return this.#seat(seat).stored
+  }
+
+  /** Tokens dropped per head, over the present sequences of all seats. */
+  get evictions(): number {
+    return this.#seats.reduce((sum, seat) => sum + seat.seen - seat.stored, 0)
+  }
+
+  /** Indices of the tokens kept, ascending: [layer][head]. A victim that waits to be overwritten is left out. */
+  positions(seat = 0): number[][][] {
+    const used = usedSlots(this.#seat(seat))
+    return this.#parts.layers.map((layer) => storedPositions(this.#parts.storage, layer, { seat, used }))
+  }
+
+  meter(): CacheMeter {
+    return this.#ledger.read(this.#seats)
+  }
+
+  /** Empties a seat for another sequence. */
+  reset(seat = 0): void {
+    this.#checkSeats({ first: seat, count: 1 })
+    const { storage, layers, shape } = this.#parts
+    const range = { first: seat, count: 1 }
+    const fill = (tensor: T, value: number): void => {
+      const rows = seatRows(storage.views, tensor, range)
+      storage.write(rows, new Int32Array(shape.kvHeads).fill(value))
+      if (rows !== tensor) storage.dispose(rows)
+    }
+    for (const { slots, victim } of layers) {
+      fill(slots.count, 0)
+      if (victim) fill(victim, -1)
+    }
+    this.#seats[seat] = emptySeat
+  }
+
+  /** Frees all tensors; the cache is not usable afterwards. */
+  [Symbol.dispose](): void {
+    for (const tensor of this.#parts.layers.flatMap(layerTensors)) this.#parts.storage.dispose(tensor)
+  }
+}
+
+function checkShape(shape: CacheShape, batch: number): void {
+  const sizes = { ...shape, batch }
+  for (const [name, size] of Object.entries(sizes)) {
+    if (!Number.isInteger(size) || size < 1)
+      fail('TRIMKV_OPTION', `${name} must be an integer ≥ 1, got ${size}`)
+  }
+  if (shape.queryHeads % shape.kvHeads !== 0) {
+    fail(
+      'TRIMKV_OPTION',
+      `${shape.queryHeads} query heads do not divide into ${shape.kvHeads} key/value heads`,
+    )
+  }
+}
+
+/**
+ * Makes a cache. @see KvArena
+ * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL naming the smallest valid budget, TRIMKV_POLICY_CONTRACT,
+ * TRIMKV_UNSUPPORTED for per-head budgets
+ */
+export const createKvCache = <T extends TensorLike>(options: KvCacheOptions<T>): KvArena<T> =>
+  new KvArena(options)

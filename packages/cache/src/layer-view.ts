@@ -1,0 +1,48 @@
+import type { Ops, TensorLike } from '@trimkv/tensor'
+
+/** One layer of some sequences while slots are rated: B sequences, `cap` slots of which `count` are filled. */
+export interface LayerView<T> {
+  readonly layer: number
+  /** [B, H, cap, D] in the cache's dtype. */
+  readonly keys: T
+  /** [B, H, cap, D] */
+  readonly values: T
+  /** [B, H, cap] i32, index in the text of the token in each slot. */
+  readonly slotIndex: T
+  /** [B, H] i32 */
+  readonly count: T
+  /** [B] i32, tokens read so far: index of the newest + 1. */
+  readonly seen: T
+  /** 1/√D */
+  readonly scale: number
+  /** Declared column [B, H, cap] f32. @throws TRIMKV_POLICY_CONTRACT when it is not declared */
+  column(name: string): T
+  /** Queries of the last w tokens [B, w, Hq, D] f32, token i in row i mod w. @throws TRIMKV_POLICY_CONTRACT */
+  window(): T
+}
+
+/** One layer of one sequence as plain numbers; slots come in storage order, see `positions`. */
+export interface HostView {
+  readonly layer: number
+  /** Tokens read so far. */
+  readonly seen: number
+  /** Key/value heads. */
+  readonly heads: number
+  readonly queryHeads: number
+  readonly headDim: number
+  /** Number of filled slots n of a key/value head. */
+  length(head: number): number
+  /** Index in the text of the token in each slot [n]. */
+  positions(head: number): Int32Array
+  /** Keys [n, D], row-major. */
+  keys(head: number): Float32Array
+  /** Values [n, D], row-major. */
+  values(head: number): Float32Array
+  /** A declared column [n]. @throws TRIMKV_POLICY_CONTRACT when it is not declared */
+  column(name: string, head: number): Float32Array
+  /** Queries of the last min(w, seen) tokens of one query head, oldest first, row-major. @throws TRIMKV_POLICY_CONTRACT */
+  queries(queryHead: number): Float32Array
+}
+
+/** A computation over the slots of a layer: every score and transform written over tensor ops has this form. */
+export type SlotComputation = <T extends TensorLike>(ops: Ops<T>, view: LayerView<T>) => T

@@ -1,0 +1,96 @@
+import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
+
+/** The new tokens of one layer as tensors: B sequences, C tokens each. */
+export interface NewTokens<T> {
+  readonly layer: number
+  /** Key/value heads H. */
+  readonly heads: number
+  /** [B, C] i32, the tokens' indices in their sequences. */
+  readonly index: T
+  /** [B, C, Hq, D] f32 */
+  readonly q: T
+  /** [B, C, H, D] f32 */
+  readonly k: T
+  /** [B, C, H, D] f32 */
+  readonly v: T
+  /** [B, C, H] f32, only when the policy needs it. */
+  readonly logBeta: T | undefined
+}
+
+/** The C new tokens of one sequence and layer as plain numbers. */
+export interface HostTokens {
+  readonly layer: number
+  readonly count: number
+  /** Indices in the text [C]. */
+  readonly index: Int32Array
+  /** Keys of a key/value head [C, D], row-major. */
+  keys(head: number): Float32Array
+  /** Values of a key/value head [C, D]. */
+  values(head: number): Float32Array
+  /** Queries of a query head [C, D]. */
+  queries(queryHead: number): Float32Array
+}
+
+/** Computes a column when tokens are written: one number per token and key/value head. */
+export type ColumnWriter =
+  | {
+      readonly kind: 'ops'
+      /** @returns [B, C, H] f32 */
+      write<T extends TensorLike>(ops: Ops<T>, tokens: NewTokens<T>): T
+    }
+  | {
+      readonly kind: 'host'
+      /** @returns one number per new token */
+      write(tokens: HostTokens, head: number): ArrayLike<number>
+    }
+
+/** Signals a part reads beside keys, values and positions. What no part declares is never computed nor stored. */
+export interface Needs {
+  /** Queries of the last so many tokens. */
+  readonly window?: number
+  /** Column `mass`: attention each slot has received so far, summed over queries, averaged over the group. */
+  readonly mass?: boolean
+  /** Column `logBeta`: log retention from the model's gates. */
+  readonly logBeta?: boolean
+  /** Further columns, by name. */
+  readonly columns?: Readonly<Record<string, ColumnWriter>>
+}
+
+/** Where a column's values come from. */
+export type ColumnSource = { readonly kind: 'mass' } | { readonly kind: 'logBeta' } | ColumnWriter
+
+/** The union of what all parts of a policy need. */
+export interface PolicyNeeds {
+  readonly window: number | undefined
+  readonly columns: Readonly<Record<string, ColumnSource>>
+}
+
+function windowOf(policy: string, all: readonly Needs[]): number | undefined {
+  const windows = [...new Set(all.flatMap((needs) => needs.window ?? []))]
+  if (windows.length > 1) {
+    fail('TRIMKV_POLICY_CONTRACT', `[${policy}] parts need windows of ${windows.join(' and ')} queries`, {
+      hint: 'give all parts of a policy the same window',
+    })
+  }
+  const [window] = windows
+  if (window !== undefined && !(Number.isInteger(window) && window >= 1)) {
+    fail('TRIMKV_POLICY_CONTRACT', `[${policy}] needs.window must be an integer ≥ 1, got ${window}`)
+  }
+  return window
+}
+
+/** @throws TRIMKV_POLICY_CONTRACT when parts contradict each other */
+export function unionOfNeeds(policy: string, all: readonly Needs[]): PolicyNeeds {
+  const columns: Record<string, ColumnSource> = {}
+  if (all.some((needs) => needs.mass)) columns.mass = { kind: 'mass' }
+  if (all.some((needs) => needs.logBeta)) columns.logBeta = { kind: 'logBeta' }
+  for (const [name, writer] of all.flatMap((needs) => Object.entries(needs.columns ?? {}))) {
+    if (name === 'mass' || name === 'logBeta' || (columns[name] && columns[name] !== writer)) {
+      fail('TRIMKV_POLICY_CONTRACT', `[${policy}] column "${name}" is declared twice`, {
+        hint: 'mass and logBeta are declared with `mass: true` and `logBeta: true`; name other columns otherwise',
+      })
+    }
+    columns[name] = writer
+  }
+  return { window: windowOf(policy, all), columns }
+}

@@ -1,0 +1,40 @@
+import type { HostView } from '../layer-view.ts'
+import { definePolicy, type Policy } from '../policy.ts'
+import { attentionMass, hostScore } from '../score.ts'
+
+/** Mass divided by the number of queries that could see the slot. */
+const massPerVisibleQuery = (view: HostView, head: number): Float64Array => {
+  const positions = view.positions(head)
+  return Float64Array.from(view.column('mass', head), (mass, slot) => mass / (view.seen - positions[slot]!))
+}
+
+/**
+ * Heavy hitters by accumulated attention, and recent tokens. The mass of a slot is the mean over the query heads of its
+ * group, summed over all queries so far. The prefill form is kvpress's observed attention.
+ */
+export const h2o: Policy = definePolicy({
+  name: 'h2o',
+  source: 'H2O (arXiv:2306.14048); kvpress observed_attention_press.py for the prefill form',
+  phases: ['decode', 'prefill-aware'],
+  options: {
+    recent: {
+      type: 'int',
+      default: ({ budget, when }) => (when === 'prefill' ? 0 : Math.floor(budget / 2)),
+      min: 0,
+      doc: 'newest tokens that always stay; default half the budget, 0 with when=prefill',
+    },
+    normalise: {
+      type: 'choice',
+      choices: ['none', 'visible'],
+      default: ({ when }) => (when === 'prefill' ? 'visible' : 'none'),
+      doc: 'visible: divide the mass by the queries that could see the slot; default none, visible with when=prefill',
+    },
+  },
+  parts: ({ recent, normalise }) => ({
+    score:
+      normalise === 'none'
+        ? attentionMass()
+        : hostScore({ needs: { mass: true }, orderedSlots: false, score: massPerVisibleQuery }),
+    protect: { last: recent },
+  }),
+})

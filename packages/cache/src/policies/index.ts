@@ -1,0 +1,40 @@
+import type { Policy } from '../policy.ts'
+import { full } from './full.ts'
+import { h2o } from './h2o.ts'
+import { keydiff } from './keydiff.ts'
+import { knorm } from './knorm.ts'
+import { rKv } from './r-kv.ts'
+import { random } from './random.ts'
+import { snapkv } from './snapkv.ts'
+import { streaming } from './streaming.ts'
+import { tova } from './tova.ts'
+import { trimkv } from './trimkv.ts'
+
+/** Every built-in policy, by name. Adding one: its file, its three lines here. */
+export type PolicyTable = {
+  readonly full: Policy
+  readonly streaming: Policy
+  readonly h2o: Policy
+  readonly snapkv: Policy
+  readonly trimkv: Policy
+  readonly 'r-kv': Policy
+  readonly keydiff: Policy
+  readonly tova: Policy
+  readonly knorm: Policy
+  readonly random: Policy
+}
+
+export type PolicyName = keyof PolicyTable
+
+export const policies: PolicyTable = {
+  full,
+  streaming,
+  h2o,
+  snapkv,
+  trimkv,
+  'r-kv': rKv,
+  keydiff,
+  tova,
+  knorm,
+  random,
+}

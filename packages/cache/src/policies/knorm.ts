@@ -1,0 +1,20 @@
+import type { ColumnWriter } from '../needs.ts'
+import { definePolicy, type Policy } from '../policy.ts'
+import { writtenScore } from '../score.ts'
+
+const shortness: ColumnWriter = {
+  kind: 'ops',
+  write(ops, { k }) {
+    const norm = ops.keyNorm({ k }, { log: false })
+    return ops.mix({ a: norm, b: norm }, { a: -1, b: 0 })
+  },
+}
+
+/** Short keys: −‖k‖. */
+export const knorm: Policy = definePolicy({
+  name: 'knorm',
+  source: 'L2 norm compression (arXiv:2406.11430); kvpress knorm_press.py',
+  phases: ['decode', 'prefill-agnostic'],
+  options: {},
+  parts: () => ({ score: writtenScore('shortness', shortness) }),
+})

@@ -1,0 +1,36 @@
+import { definePolicy, type Policy } from '../policy.ts'
+import { windowAttention } from '../score.ts'
+import { pool } from '../transform.ts'
+
+/** What the queries of a recent window attend to, smoothed over neighbours; the window itself stays. */
+export const snapkv: Policy = definePolicy({
+  name: 'snapkv',
+  source:
+    'SnapKV (arXiv:2404.14469); R-KV repository for decoding; kvpress snapkv_press.py for the prefill form',
+  phases: ['decode', 'prefill-aware'],
+  options: {
+    window: {
+      type: 'int',
+      default: ({ when }) => (when === 'prefill' ? 64 : 8),
+      min: 1,
+      doc: 'newest tokens whose queries rate the others and which always stay; default 8, 64 with when=prefill',
+    },
+    kernel: {
+      type: 'int',
+      default: ({ when }) => (when === 'prefill' ? 5 : 7),
+      min: 1,
+      doc: 'width of the smoothing, odd; default 7, 5 with when=prefill',
+    },
+    pool: {
+      type: 'choice',
+      choices: ['max', 'avg'],
+      default: ({ when }) => (when === 'prefill' ? 'avg' : 'max'),
+      doc: 'smoothing by the largest or the mean score; default max, avg with when=prefill',
+    },
+  },
+  parts: ({ window, kernel, pool: kind }, { when }) => ({
+    score: windowAttention({ window, columns: when === 'prefill' ? 'all' : 'candidates' }),
+    transforms: [pool({ kernel, kind, exclude: window })],
+    protect: { last: window },
+  }),
+})

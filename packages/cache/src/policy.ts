@@ -1,0 +1,133 @@
+import { fail, type ProtectedRange } from '@trimkv/tensor'
+import type { CacheShape } from './cache-shape.ts'
+import { ageOffset, type EvictionMode } from './eviction-mode.ts'
+import {
+  type ChoiceOption,
+  checkOptions,
+  completeOptions,
+  type GivenOptions,
+  type OptionSchema,
+  type OptionValues,
+  type When,
+} from './option-schema.ts'
+import type { Score } from './score.ts'
+import type { Transform } from './transform.ts'
+
+/**
+ * What a policy was made for:
+ * - `decode`: evicts while tokens are generated (and after prompt chunks)
+ * - `prefill-aware`: one cut after the whole prompt, rated by the prompt's own queries, the question included
+ * - `prefill-agnostic`: one cut after the whole prompt, by a rating that no query enters
+ */
+export type Phase = 'decode' | 'prefill-aware' | 'prefill-agnostic'
+
+/** How many slots each head may keep. */
+export type Allocation =
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'uniform'; readonly budget: number }
+  | { readonly kind: 'perHead' /** [layer][head] */; readonly budgets: readonly (readonly number[])[] }
+
+/** No eviction at all. */
+export const everything = (): Allocation => ({ kind: 'everything' })
+
+/** The same number of slots in every layer and head; what parts get when they name no allocation. */
+export const uniform = (budget: number): Allocation => ({ kind: 'uniform', budget })
+
+/** A number of slots for each layer and head. */
+export const perHead = (budgets: readonly (readonly number[])[]): Allocation => ({ kind: 'perHead', budgets })
+
+/** A policy under given options: pure values and functions, no state. */
+export interface PolicyParts {
+  /** Needed unless everything is kept. */
+  readonly score?: Score
+  readonly transforms?: readonly Transform[]
+  /** Tokens that always stay, inside the budget: the first and the last of the text. */
+  readonly protect?: Partial<ProtectedRange>
+  readonly allocate?: Allocation
+  /** Overrides the option `when`. */
+  readonly when?: When
+  /** Keep slots in token order even if no part asks for it. */
+  readonly orderedSlots?: boolean
+}
+
+/** What parts may depend on. */
+export interface PolicyContext {
+  readonly budget: number
+  readonly mode: EvictionMode
+  readonly when: When
+  readonly shape: CacheShape
+  /** Age of the newest token when slots are rated: 0 in exact mode, 2 in buffered mode and after a prompt. */
+  readonly ageOffset: number
+}
+
+export interface PolicyDefinition<S extends OptionSchema> {
+  /** Lower case, digits and hyphens. */
+  readonly name: string
+  /** Paper and equation, or reference file. */
+  readonly source: string
+  readonly phases: readonly Phase[]
+  readonly options: S
+  parts(options: OptionValues<S>, context: PolicyContext): PolicyParts
+}
+
+/** A policy as caches and tools see it. */
+export interface Policy {
+  readonly name: string
+  readonly source: string
+  readonly phases: readonly Phase[]
+  /** The policy's own options and `when`. */
+  readonly options: OptionSchema
+  /** @throws TRIMKV_OPTION when a given option has no such name or value */
+  parts(
+    given: GivenOptions,
+    context: Omit<PolicyContext, 'when' | 'ageOffset'>,
+  ): PolicyParts & { readonly when: When }
+}
+
+function whenOption(phases: readonly Phase[]): ChoiceOption {
+  const choices: When[] = phases.includes('decode') ? ['decode'] : []
+  if (phases.some((phase) => phase !== 'decode')) choices.push('prefill')
+  return {
+    type: 'choice',
+    choices,
+    default: choices[0]!,
+    doc: 'decode: evict under the mode of the cache; prefill: cut once to the budget after the whole prompt, then grow',
+  }
+}
+
+function checkDefinition({ name, phases, options }: PolicyDefinition<OptionSchema>): void {
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
+    fail('TRIMKV_POLICY_CONTRACT', `"${name}" cannot be the name of a policy`, {
+      why: ['names are lower-case words joined by hyphens'],
+    })
+  }
+  if (phases.length === 0) fail('TRIMKV_POLICY_CONTRACT', `[${name}] a policy is for at least one phase`)
+  if ('when' in options) {
+    fail('TRIMKV_POLICY_CONTRACT', `[${name}] the option \`when\` is added by itself, from \`phases\``)
+  }
+}
+
+/**
+ * Makes a policy out of parts: one score, transforms of it, protected tokens. Selection, storage and budget are the
+ * cache's business.
+ * @throws TRIMKV_POLICY_CONTRACT when name, phases or options are not usable
+ */
+export function definePolicy<const S extends OptionSchema>(definition: PolicyDefinition<S>): Policy {
+  checkDefinition(definition as unknown as PolicyDefinition<OptionSchema>)
+  const { name, source, phases } = definition
+  const when = whenOption(phases)
+  const options: OptionSchema = { ...definition.options, when }
+  return {
+    name,
+    source,
+    phases,
+    options,
+    parts(given, context) {
+      const checked = checkOptions(name, options, given)
+      const chosen = (checked.when ?? when.default) as When
+      const values = completeOptions(definition.options, checked, { budget: context.budget, when: chosen })
+      const age = chosen === 'prefill' ? 2 : ageOffset(context.mode)
+      return { when: chosen, ...definition.parts(values, { ...context, when: chosen, ageOffset: age }) }
+    },
+  }
+}

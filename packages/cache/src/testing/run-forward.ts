@@ -1,0 +1,79 @@
+import { type DType, type Ops, type RefTensor, referenceOps, type TensorLike } from '@trimkv/tensor'
+import type { CacheShape } from '../cache-shape.ts'
+import type { KvArena } from '../kv-arena.ts'
+import type { StepPlan, StepRequest } from '../step-plan.ts'
+import { referenceStorage, type Storage } from '../storage.ts'
+import type { TokenSource } from './token-source.ts'
+
+/** Where caches under test live. */
+export interface TestBackend<T extends TensorLike> {
+  readonly storage: Storage<T>
+  /** Eager ops. */
+  readonly ops: Ops<T>
+}
+
+/** The f64 reference: needs no addon. */
+export const referenceTestBackend = (): TestBackend<RefTensor> => ({
+  storage: referenceStorage(),
+  ops: referenceOps(),
+})
+
+/** A cache and what is fed to it. */
+export interface FeedTarget<T extends TensorLike> {
+  readonly backend: TestBackend<T>
+  readonly cache: KvArena<T>
+  readonly shape: CacheShape
+  /** One source per seat of the cache. */
+  readonly sources: readonly TokenSource[]
+}
+
+export interface ForwardResult<T> {
+  readonly plan: StepPlan
+  /** Attention output per layer [B, C, Hq, D]. */
+  readonly outputs: readonly Float32Array[]
+  readonly scores: readonly (T | undefined)[]
+}
+
+/** One whole forward: plans it, feeds every layer the next tokens of each seat, commits. */
+export function runForward<T extends TensorLike>(
+  target: FeedTarget<T>,
+  request: StepRequest,
+): ForwardResult<T> {
+  const { backend, cache, shape, sources } = target
+  const { storage, ops } = backend
+  const plan = cache.plan(request)
+  const { seats, newTokens: C, before } = plan
+  const B = seats.count
+  const make = (dtype: DType, size: readonly number[], values: Float32Array | Int32Array): T => {
+    const tensor = storage.zeros({ dtype, shape: size })
+    storage.write(tensor, values)
+    return tensor
+  }
+  const indices = before.flatMap(({ seen }) => Array.from({ length: C }, (_, c) => seen + c))
+  const seen = make(
+    'i32',
+    [B],
+    Int32Array.from(before, (seat) => seat.seen + C),
+  )
+  const bound = cache.bind(ops, plan, { index: make('i32', [B, C], Int32Array.from(indices)), seen })
+  const gather = (signal: keyof TokenSource, layer: number, row: readonly number[]): T => {
+    const rows = indices.map((index, i) => sources[seats.first + Math.floor(i / C)]![signal](layer, index))
+    const values = new Float32Array(rows.length * rows[0]!.length)
+    rows.forEach((numbers, i) => {
+      values.set(numbers, i * numbers.length)
+    })
+    return make('f32', [B, C, ...row], values)
+  }
+  const { queryHeads, kvHeads, headDim } = shape
+  const outputs = Array.from({ length: shape.layers }, (_, layer) => {
+    const out = bound.attend(layer, {
+      q: gather('q', layer, [queryHeads, headDim]),
+      k: gather('k', layer, [kvHeads, headDim]),
+      v: gather('v', layer, [kvHeads, headDim]),
+      ...(bound.needs.logBeta && { logBeta: gather('logBeta', layer, [kvHeads]) }),
+    })
+    return storage.read(out) as Float32Array
+  })
+  cache.commit(plan)
+  return { plan, outputs, scores: bound.scores }
+}
