@@ -1,6 +1,8 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { definePolicy, hostScore } from '@trimkv/cache'
-import { generate, loadModel, type Model, type Prompt, score, trace } from '@trimkv/engine'
-import type { GenerateOptions } from '@trimkv/engine'
+import { type GenerateOptions, generate, loadModel, type Model, type Prompt, score, trace } from '@trimkv/engine'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { goldenPath, smallModel } from './golden.ts'
 
@@ -91,8 +93,19 @@ describe('loadModel', () => {
     await expect(loadModel(smallModel, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
   })
 
-  it('warns when gates name another base model', async () => {
-    using gated = await loadModel(smallModel, { gates: `${smallModel}/gates` })
-    expect(gated.warnings).toEqual([expect.stringMatching(/recall-small/)])
+  it('warns when gates name another base model than the one that was downloaded', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'trimkv-'))
+    try {
+      const load = async (name: string): Promise<readonly string[]> => {
+        const snapshot = join(root, `models--org--${name}`, 'snapshots', 'abc')
+        cpSync(smallModel, snapshot, { recursive: true })
+        using gated = await loadModel(snapshot, { gates: `${smallModel}/gates` })
+        return gated.warnings
+      }
+      expect(await load('other')).toEqual([expect.stringMatching(/recall-small[^]*org\/other/)])
+      expect(await load('recall-small')).toEqual([])
+    } finally {
+      rmSync(root, { recursive: true })
+    }
   })
 })

@@ -1,1 +1,5 @@
-export { default } from '@trimkv/tooling/tsup'
+import preset from '@trimkv/tooling/tsup'
+
+const config: typeof preset = { ...preset, entry: ['src/index.ts', 'src/cli.ts'] }
+
+export default config

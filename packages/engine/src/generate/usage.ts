@@ -1,0 +1,20 @@
+import type { DecoderSession } from '../session/decoder-session.ts'
+import { type CacheReport, cacheReport } from '../session/session-report.ts'
+
+/** What an answer took. */
+export interface Usage extends CacheReport {
+  /** Tokens read before the answer began; of a turn of a conversation, those that were new. */
+  readonly promptTokens: number
+  readonly newTokens: number
+  readonly prefillMs: number
+  /** From the first token to the last. */
+  readonly decodeMs: number
+  /** Of the forwards after the prompt; undefined when there was none. */
+  readonly tokensPerSecond: number | undefined
+}
+
+/** @throws TRIMKV_INVARIANT as `cacheReport` */
+export function usageOf(session: DecoderSession, counts: Omit<Usage, keyof CacheReport | 'tokensPerSecond'>): Usage {
+  const steps = counts.newTokens - 1
+  return { ...cacheReport(session), ...counts, tokensPerSecond: steps > 0 ? (1000 * steps) / counts.decodeMs : undefined }
+}

@@ -1,0 +1,127 @@
+import {
+  type Budget,
+  budgetTokens,
+  type CacheShape,
+  type EvictionMode,
+  type GivenOptions,
+  type KvDType,
+  parseBudget,
+  parsePolicy,
+  type Policy,
+} from '@trimkv/cache'
+import type { DecoderSpec } from '@trimkv/models'
+import { fail } from '@trimkv/tensor'
+
+/** Budget where none is given, in tokens per layer and head. */
+export const defaultBudget = 512
+
+/** Tokens stored beyond the budget before a cut where nothing is said; the released TRIM-KV examples use the same. */
+export const defaultBuffer = 128
+
+/** A policy by name (`'snapkv:window=8'`), as a value, or with options. */
+export type PolicyInput = string | Policy | { readonly policy: Policy; readonly options: GivenOptions }
+
+/** How a sequence is cached. The same options for every call that runs a model. */
+export interface CacheOptions {
+  /** Default: `trimkv` when the model has gates, else `full`. */
+  readonly policy?: PolicyInput
+  /** Tokens kept per layer and head, or text: `'512'`, `'25%'` of prompt and answer, `'256MiB'`. Default 512. */
+  readonly budget?: number | string
+  /** Evict in cuts, when so many tokens are stored beyond the budget. Default 128. */
+  readonly buffer?: number
+  /** Evict after every token, by Algorithm 1 of the TRIM-KV paper: tokens are then read one at a time. */
+  readonly exact?: boolean
+  /** Storage of keys and values. Default f32. */
+  readonly kvDtype?: KvDType
+  /** Prompt tokens per forward; 0 reads the prompt at once. Default 512, or all for policies that rate a whole prompt. */
+  readonly chunk?: number
+  /** Allow positions past the longest sequence the model was made for. */
+  readonly beyondLimit?: boolean
+  /** Added to every rotary position. Default 0. */
+  readonly positionOffset?: number
+}
+
+/** Cache options with every choice made. */
+export interface CacheSettings {
+  readonly policy: Policy
+  readonly policyOptions: GivenOptions
+  /** Tokens per layer and head; policies that keep everything do not look at it. */
+  readonly budget: number
+  readonly mode: EvictionMode
+  readonly kvDtype: KvDType
+  /** Tokens per forward; undefined: not chosen by the caller; 0: all. */
+  readonly chunk: number | undefined
+  readonly beyondLimit: boolean
+  readonly positionOffset: number
+}
+
+export const cacheShape = (spec: DecoderSpec): CacheShape => ({
+  layers: spec.layers,
+  queryHeads: spec.heads,
+  kvHeads: spec.kvHeads,
+  headDim: spec.headDim,
+})
+
+function chosenPolicy(input: PolicyInput): { policy: Policy; policyOptions: GivenOptions } {
+  if (typeof input === 'string') {
+    const { policy, options } = parsePolicy(input)
+    return { policy, policyOptions: options }
+  }
+  return 'parts' in input
+    ? { policy: input, policyOptions: {} }
+    : { policy: input.policy, policyOptions: input.options }
+}
+
+function chosenMode({ exact, buffer, chunk }: CacheOptions): EvictionMode {
+  if (!exact) return { mode: 'buffered', buffer: buffer ?? defaultBuffer }
+  if (buffer !== undefined) {
+    fail('TRIMKV_OPTION', 'exact and buffer exclude each other', {
+      why: ['exact evicts after every token; buffer says how many tokens wait for a cut'],
+      details: { option: 'buffer' },
+    })
+  }
+  if (chunk !== undefined && chunk !== 1) {
+    fail('TRIMKV_OPTION', `exact reads one token at a time, got chunk ${chunk}`, { details: { option: 'chunk' } })
+  }
+  return { mode: 'exact' }
+}
+
+function checkInteger(option: string, value: number | undefined): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return
+  fail('TRIMKV_OPTION', `${option} must be an integer ≥ 0, got ${value}`, { details: { option, value } })
+}
+
+/** What a share of a budget is measured against. */
+export interface BudgetContext {
+  readonly spec: DecoderSpec
+  readonly hasGates: boolean
+  /** Tokens of the sequence when it ends. */
+  readonly contextTokens: number
+  /** Sequences side by side. */
+  readonly batch: number
+}
+
+/**
+ * Fills in the defaults and turns a budget into tokens.
+ * @throws TRIMKV_OPTION
+ */
+export function resolveCacheOptions(options: CacheOptions, context: BudgetContext): CacheSettings {
+  checkInteger('chunk', options.chunk)
+  checkInteger('positionOffset', options.positionOffset)
+  const { policy, policyOptions } = chosenPolicy(options.policy ?? (context.hasGates ? 'trimkv' : 'full'))
+  const mode = chosenMode(options)
+  const kvDtype = options.kvDtype ?? 'f32'
+  const { budget = defaultBudget } = options
+  const parsed: Budget = typeof budget === 'string' ? parseBudget(budget) : { unit: 'tokens', tokens: budget }
+  const basis = { ...context, shape: cacheShape(context.spec), kvDtype, mode }
+  return {
+    policy,
+    policyOptions,
+    budget: budgetTokens(parsed, basis),
+    mode,
+    kvDtype,
+    chunk: mode.mode === 'exact' ? 1 : options.chunk,
+    beyondLimit: options.beyondLimit ?? false,
+    positionOffset: options.positionOffset ?? 0,
+  }
+}

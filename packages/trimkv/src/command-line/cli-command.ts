@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import type { Terminal } from '../terminal/terminal.ts'
+
+/** What a command gets when it runs. */
+export interface CommandContext {
+  readonly terminal: Terminal
+  /** Aborted by the first Ctrl-C. */
+  readonly signal: AbortSignal
+  /** Positional arguments. */
+  readonly args: readonly string[]
+  /** Flags as commander parsed them; check them with `checkedSettings`. */
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+/** One command of the command line: its flags and what it does. */
+export interface CliCommand {
+  readonly command: Command
+  /** @returns the exit code; 0 when nothing is returned */
+  readonly run: (context: CommandContext) => Promise<number | undefined>
+}

@@ -1,0 +1,141 @@
+import { type CacheShape, tokenBytes } from '@trimkv/cache'
+import { cacheShape, resolveCacheOptions } from '@trimkv/engine'
+import { loadChatTemplate, loadTokenizer, openCheckpoint, openGates, readGenerationConfig, readModelConfig, type TensorListing } from '@trimkv/io'
+import { type DecoderSpec, estimateMemory, gateParameters, modelShape, specOf } from '@trimkv/models'
+import { TrimError } from '@trimkv/tensor'
+import { type CacheSettingName, cacheOptions } from './cache-settings.ts'
+import { modelFolder } from './hub-cache.ts'
+import type { Settings } from './settings.ts'
+
+/** Bytes a cache takes for one sequence. */
+export interface CacheEstimate {
+  readonly context: number
+  readonly fullBytes: number
+  readonly budget: number
+  /** Slots per head: the budget and what is stored beyond it. */
+  readonly slots: number
+  readonly budgetBytes: number
+  readonly kvDtype: string
+}
+
+export interface ModelFacts {
+  readonly kind: 'model'
+  readonly path: string
+  readonly spec: Omit<DecoderSpec, 'rope' | 'stored'>
+  readonly rope: string
+  /** Whether the output head is the embedding. */
+  readonly tiedHead: boolean
+  readonly parameters: number
+  readonly weightBytes: number
+  readonly dtypes: readonly string[]
+  readonly files: number
+  readonly endIds: readonly number[]
+  /** Tokens of the tokenizer; undefined when there is none. */
+  readonly tokenizer: number | undefined
+  /** Hash of the chat template; undefined when there is none. */
+  readonly chatTemplate: string | undefined
+  readonly gates: GatesFacts | undefined
+  readonly cache: CacheEstimate
+}
+
+export interface GatesFacts {
+  readonly kind: 'gates'
+  readonly path: string
+  readonly variant: string
+  readonly units: number
+  readonly baseModel: string | undefined
+  readonly trainedBudget: number | undefined
+  readonly parameters: number
+  readonly weightBytes: number
+}
+
+export interface TensorFacts {
+  readonly kind: 'tensors'
+  readonly files: readonly string[]
+  readonly bytes: number
+  readonly metadata: Readonly<Record<string, string>>
+  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[]
+}
+
+export type Facts = ModelFacts | GatesFacts | TensorFacts
+
+const totalBytes = ({ tensors }: TensorListing): number => [...tensors.values()].reduce((sum, t) => sum + t.byteLength, 0)
+
+/** Undefined for what is simply not there. */
+async function ifAny<T>(load: Promise<T>): Promise<T | undefined> {
+  try {
+    return await load
+  } catch (error) {
+    if (TrimError.isInstance(error) && error.code === 'TRIMKV_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+type CacheFlags = Pick<Settings, CacheSettingName | 'context'>
+
+function estimateCache(spec: DecoderSpec, settings: CacheFlags): CacheEstimate {
+  const context = settings.context ?? spec.maxLength
+  const shape: CacheShape = cacheShape(spec)
+  const policy = 'streaming'
+  const chosen = resolveCacheOptions(
+    { ...cacheOptions(settings), policy },
+    { spec, hasGates: false, contextTokens: context, batch: 1 },
+  )
+  const { budget, mode, kvDtype } = chosen
+  const slots = budget + (mode.mode === 'exact' ? 1 : mode.buffer)
+  const { kvBytes } = estimateMemory(spec, { weightDtype: 'f32', kvDtype, slots, batch: 1 })
+  return { context, fullBytes: context * tokenBytes(shape, kvDtype), budget, slots, budgetBytes: kvBytes, kvDtype }
+}
+
+/** What a model folder holds, and what it takes. */
+export async function modelFacts(path: string, settings: CacheFlags & Pick<Settings, 'gates'>): Promise<ModelFacts> {
+  const config = await readModelConfig(path)
+  const generation = await readGenerationConfig(path)
+  const weights = await openCheckpoint(path)
+  const spec = specOf(config)
+  const { rope, stored: _stored, ...sizes } = spec
+  const tokenizer = await ifAny(loadTokenizer(path))
+  return {
+    kind: 'model',
+    path,
+    spec: sizes,
+    rope: rope.kind,
+    tiedHead: config.tieWordEmbeddings,
+    parameters: modelShape(spec).parameters,
+    weightBytes: totalBytes(weights),
+    dtypes: [...new Set([...weights.tensors.values()].map((tensor) => tensor.fileDtype))],
+    files: weights.files.length,
+    endIds: generation.eosTokenIds.length > 0 ? generation.eosTokenIds : config.eosTokenIds,
+    tokenizer: tokenizer?.vocabSize,
+    chatTemplate: (await loadChatTemplate(path))?.hash,
+    gates: settings.gates === undefined ? undefined : await gatesFacts(modelFolder(settings.gates, process.env)),
+    cache: estimateCache(spec, settings),
+  }
+}
+
+/** What a folder of gates holds. */
+export async function gatesFacts(path: string): Promise<GatesFacts> {
+  const gates = await openGates(path)
+  const { kind, intermediateSize, baseModel, memorySize } = gates.config
+  return {
+    kind: 'gates',
+    path,
+    variant: kind,
+    units: intermediateSize,
+    baseModel,
+    trainedBudget: memorySize,
+    parameters: gateParameters(specOf(await readModelConfig(path)), gates.config),
+    weightBytes: totalBytes(gates),
+  }
+}
+
+/** What tensor files hold. */
+export function tensorFacts({ files, metadata, tensors }: TensorListing): TensorFacts {
+  return {
+    kind: 'tensors',
+    files: files.map(({ path }) => path),
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    metadata,
+    tensors: Array.from(tensors.values(), ({ name, fileDtype, shape }) => ({ name, dtype: fileDtype, shape })),
+  }
+}

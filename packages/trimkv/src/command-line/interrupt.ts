@@ -1,0 +1,28 @@
+import { TrimError } from '@trimkv/tensor'
+import { exitCodes } from '../terminal/exit-code.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+
+/** Ctrl-C as an abort signal, for as long as it is not disposed. */
+export interface Interrupt extends Disposable {
+  readonly signal: AbortSignal
+}
+
+/** The first Ctrl-C aborts the signal, so that work ends cleanly; the second ends the process at once. */
+export function listenForInterrupt(terminal: Terminal): Interrupt {
+  const controller = new AbortController()
+  const onInterrupt = (): void => {
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted)
+    terminal.say('')
+    terminal.say('stopping; press Ctrl-C again to end at once')
+    controller.abort(new TrimError('TRIMKV_ABORTED', { what: 'Interrupted' }))
+  }
+  process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onInterrupt)
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      process.off('SIGINT', onInterrupt)
+      process.off('SIGTERM', onInterrupt)
+    },
+  }
+}

@@ -1,0 +1,119 @@
+import { fail } from '@trimkv/tensor'
+import type * as Zod from 'zod'
+
+/** Every value a flag can give, under the name commander derives from the flag. */
+export interface Settings {
+  readonly gates?: string | undefined
+  readonly threads?: number | undefined
+  readonly kvDtype: 'f32' | 'bf16' | 'f16'
+  readonly policy?: string | undefined
+  readonly policies: string
+  readonly budget?: string | undefined
+  readonly buffer?: number | undefined
+  readonly exact: boolean
+  readonly chunk?: number | undefined
+  readonly maxNew?: number | undefined
+  readonly beyondLimit: boolean
+  readonly temperature?: number | undefined
+  readonly topK?: number | undefined
+  readonly topP?: number | undefined
+  readonly minP?: number | undefined
+  readonly repetitionPenalty?: number | undefined
+  readonly seed?: number | undefined
+  readonly stop: readonly string[]
+  readonly logprobs?: number | undefined
+  readonly prompt?: string | undefined
+  readonly promptFile?: string | undefined
+  readonly chat: boolean
+  readonly system?: string | undefined
+  readonly ids?: readonly number[] | undefined
+  readonly idsFile?: string | undefined
+  readonly steps: number
+  readonly force?: readonly number[] | undefined
+  readonly forceReference: boolean
+  readonly tensors?: string | undefined
+  readonly context?: number | undefined
+  readonly json: boolean
+  readonly jsonl: boolean
+}
+
+export type SettingName = keyof Settings
+
+type Schemas = { readonly [K in SettingName]: Zod.ZodType<Settings[K]> }
+
+/** One schema per flag; what commander hands over is text, true, or a list of texts. */
+function settingSchemas(z: typeof Zod): Schemas {
+  const text = z.string()
+  const flag = z.boolean().default(false)
+  const number = text.trim().min(1).transform(Number).pipe(z.number({ error: 'expected a number' }))
+  const integer = (min: number) => {
+    const error = `expected an integer ≥ ${min}`
+    return number.pipe(z.int(error).min(min, error))
+  }
+  const idList = text
+    .regex(/^\s*\d+(\s*,\s*\d+)*\s*$/, 'expected token ids with commas between them, such as 5,17,42')
+    .transform((list) => list.split(',').map(Number))
+  return {
+    gates: text.optional(),
+    threads: integer(1).optional(),
+    kvDtype: z.enum(['f32', 'bf16', 'f16']).default('f32'),
+    policy: text.optional(),
+    policies: text,
+    budget: text.optional(),
+    buffer: integer(1).optional(),
+    exact: flag,
+    chunk: integer(0).optional(),
+    maxNew: integer(1).optional(),
+    beyondLimit: flag,
+    temperature: number.optional(),
+    topK: number.optional(),
+    topP: number.optional(),
+    minP: number.optional(),
+    repetitionPenalty: number.optional(),
+    seed: number.optional(),
+    stop: z.array(text).default([]),
+    logprobs: integer(0).optional(),
+    prompt: text.optional(),
+    promptFile: text.optional(),
+    chat: flag,
+    system: text.optional(),
+    ids: idList.optional(),
+    idsFile: text.optional(),
+    steps: integer(1),
+    force: idList.optional(),
+    forceReference: flag,
+    tensors: text.optional(),
+    context: integer(1).optional(),
+    json: flag,
+    jsonl: flag,
+  }
+}
+
+const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+
+/**
+ * Checks the flags of one command. The schema library is loaded here, so that `--help` does not pay for it.
+ * @param raw   what commander parsed
+ * @param names flags the command reads
+ * @throws TRIMKV_OPTION naming the flag, what it expects and what it got
+ */
+export async function checkedSettings<N extends SettingName>(
+  raw: Readonly<Record<string, unknown>>,
+  names: readonly N[],
+): Promise<Pick<Settings, N>> {
+  const z = await import('zod')
+  const schemas = settingSchemas(z)
+  const result: Partial<Record<SettingName, unknown>> = {}
+  for (const name of names) {
+    const parsed = schemas[name].safeParse(raw[name])
+    if (!parsed.success) {
+      const got = raw[name] === undefined ? 'nothing' : JSON.stringify(raw[name])
+      fail('TRIMKV_OPTION', `${flagOf(name)} cannot be ${got}`, {
+        why: parsed.error.issues.map((issue) => issue.message),
+        details: { option: flagOf(name) },
+      })
+    }
+    result[name] = parsed.data
+  }
+  return result as Pick<Settings, N>
+}

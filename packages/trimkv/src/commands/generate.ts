@@ -1,0 +1,73 @@
+import { type GenerateEvent, type Generation, generate } from '@trimkv/engine'
+import { Command } from 'commander'
+import {
+  type CacheSettingName,
+  cacheOptions,
+  cacheSettingNames,
+  policyOption,
+  type SamplingSettingName,
+  samplingOptions,
+  samplingSettingNames,
+} from '../command-line/cache-settings.ts'
+import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
+import { flags, withFlags } from '../command-line/flags.ts'
+import { type ModelSettingName, modelSettingNames, openModel } from '../command-line/open-model.ts'
+import { promptOf } from '../command-line/prompt-input.ts'
+import { sayUsage } from '../command-line/report-text.ts'
+import { checkedSettings } from '../command-line/settings.ts'
+import { startProgress } from '../terminal/progress.ts'
+
+const own = ['policy', 'maxNew', 'stop', 'logprobs', 'prompt', 'promptFile', 'chat', 'system', 'json', 'jsonl'] as const
+
+type Name = (typeof own)[number] | CacheSettingName | SamplingSettingName | ModelSettingName
+
+const names: readonly Name[] = [...own, ...cacheSettingNames, ...samplingSettingNames, ...modelSettingNames]
+
+/** Prints events as they come: text, or one JSON object a line. */
+async function printEvents(answer: Generation, { terminal }: CommandContext, form: 'text' | 'json' | 'jsonl'): Promise<void> {
+  const tokens: Extract<GenerateEvent, { type: 'token' }>[] = []
+  using progress = startProgress(terminal, { label: 'prompt', unit: 'tokens' })
+  for await (const event of answer) {
+    if (form === 'jsonl') terminal.data(`${JSON.stringify(event)}\n`)
+    if (event.type === 'prefill') progress.update(event.processed, event.total)
+    if (event.type === 'token') {
+      if (tokens.length === 0) progress[Symbol.dispose]()
+      tokens.push(event)
+      if (form === 'text') terminal.data(event.text)
+    }
+    if (event.type !== 'done') continue
+    const { type: _type, ...done } = event
+    if (form === 'json') terminal.data(`${JSON.stringify({ ...done, tokens })}\n`)
+    if (form === 'text') terminal.data('\n')
+    sayUsage(terminal, done.usage)
+  }
+}
+
+async function run(context: CommandContext): Promise<undefined> {
+  const settings = await checkedSettings(context.raw, names)
+  const { maxNew, stop, logprobs } = settings
+  const prompt = await promptOf(settings)
+  const policy = await policyOption(settings.policy)
+  using model = await openModel(context, settings)
+  const answer = generate(model, prompt, {
+    ...policy,
+    ...cacheOptions(settings),
+    ...samplingOptions(settings),
+    ...(maxNew !== undefined && { maxNewTokens: maxNew }),
+    ...(logprobs !== undefined && { logProbs: logprobs }),
+    stop,
+    signal: context.signal,
+  })
+  await printEvents(answer, context, settings.jsonl ? 'jsonl' : settings.json ? 'json' : 'text')
+}
+
+/** `trimkv generate`: answers one prompt. */
+export function generateCommand(): CliCommand {
+  const command = new Command('generate')
+    .argument('<model>', 'model folder, or org/name of a downloaded one')
+    .summary('answer one prompt')
+    .description('Answers one prompt: text as it is, or as a conversation with --chat. The answer goes to stdout.')
+  withFlags(command, flags.model(), flags.prompt(), flags.policy(), flags.budget(), flags.sampling())
+  command.option('--logprobs <n>', 'report log-probabilities and the n most likely tokens, with --json or --jsonl')
+  return { command: withFlags(command, flags.json(), flags.jsonl()), run }
+}

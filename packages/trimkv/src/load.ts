@@ -1,0 +1,65 @@
+import {
+  ChatSession,
+  type ChatOptions,
+  type CompareOptions,
+  type Comparison,
+  compare,
+  type GenerateOptions,
+  type Generation,
+  generate,
+  generateBatch,
+  type LoadModelOptions,
+  loadModel,
+  type Model,
+  type Prompt,
+  type ScoreOptions,
+  score,
+  type TextScore,
+  type Trace,
+  type TraceOptions,
+  trace,
+} from '@trimkv/engine'
+import { modelFolder } from './command-line/hub-cache.ts'
+
+/** A model with everything that can be done with it. */
+export interface LoadedModel extends Disposable {
+  readonly model: Model
+  /** Answers one prompt, token by token. @see generate of `@trimkv/engine` */
+  generate(prompt: Prompt, options?: GenerateOptions): Generation
+  /** Answers several prompts side by side. */
+  generateBatch(prompts: readonly Prompt[], options?: GenerateOptions): ReturnType<typeof generateBatch>
+  /** A conversation in one cache; dispose it to free the cache. */
+  chat(options?: ChatOptions): ChatSession
+  /** Log-probabilities and perplexity of a text. */
+  score(text: Prompt, options?: ScoreOptions): Promise<TextScore>
+  /** The same prompt under several policies. */
+  compare(prompt: Prompt, options: CompareOptions): AsyncGenerator<Comparison>
+  /** Every step of a run, with what was kept after it. */
+  trace(ids: readonly number[], options: TraceOptions): Promise<Trace>
+}
+
+/**
+ * Loads a model, the short way:
+ * ```ts
+ * using model = await load('path/to/model', { gates: 'path/to/gates' })
+ * for await (const event of model.generate('Once upon a time', { policy: 'trimkv', budget: 512 }))
+ *   if (event.type === 'token') process.stdout.write(event.text)
+ * ```
+ * @param source a folder as Hugging Face writes it, or `org/name` of one that Hugging Face tools have downloaded before
+ * @throws as `loadModel` of `@trimkv/engine`
+ */
+export async function load(source: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  const folder = (name: string): string => modelFolder(name, process.env)
+  const gates = options.gates === undefined ? {} : { gates: folder(options.gates) }
+  const model = await loadModel(folder(source), { ...options, ...gates })
+  return {
+    model,
+    generate: (prompt, given) => generate(model, prompt, given),
+    generateBatch: (prompts, given) => generateBatch(model, prompts, given),
+    chat: (given) => new ChatSession(model, given),
+    score: (text, given) => score(model, text, given),
+    compare: (prompt, given) => compare(model, prompt, given),
+    trace: (ids, given) => trace(model, ids, given),
+    [Symbol.dispose]: () => model[Symbol.dispose](),
+  }
+}

@@ -1,0 +1,63 @@
+import type { WriteStream } from 'node:tty'
+import picocolors from 'picocolors'
+
+/** The colour functions of picocolors. */
+export type Colors = ReturnType<typeof picocolors.createColors>
+
+/** How much a command says on stderr. */
+export type Verbosity = 'quiet' | 'normal' | 'verbose'
+
+/** Where a command writes: data to stdout, talk to stderr. */
+export interface Terminal {
+  /** Writes data as it is. */
+  readonly data: (text: string) => void
+  /** Writes one line of talk; nothing when quiet. */
+  readonly say: (line: string) => void
+  /** Writes one line that must be seen even when quiet: errors and warnings. */
+  readonly warn: (line: string) => void
+  /** Replaces the current line on stderr, for progress; use only when `live`. */
+  readonly redraw: (line: string) => void
+  /** Colours for stdout. */
+  readonly colors: Colors
+  /** Colours for stderr. */
+  readonly talkColors: Colors
+  /** Columns of stdout, 80 … 120. */
+  readonly columns: number
+  /** Whether stderr is a terminal whose lines may be redrawn. */
+  readonly live: boolean
+  readonly verbosity: Verbosity
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+interface Streams {
+  readonly stdout: Pick<WriteStream, 'write'> & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>
+  readonly stderr: Pick<WriteStream, 'write'> & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>
+}
+
+/** FORCE_COLOR decides, then NO_COLOR (https://no-color.org), then whether it is a capable terminal. */
+function wantsColor(isTTY: boolean, env: Environment): boolean {
+  const force = env['FORCE_COLOR']
+  if (force !== undefined && force !== '') return force !== '0' && force !== 'false'
+  if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false
+  return isTTY && env['TERM'] !== 'dumb'
+}
+
+/** A terminal over two streams, with the conventions of NO_COLOR, FORCE_COLOR, CI and TERM=dumb. */
+export function createTerminal(streams: Streams, env: Environment, verbosity: Verbosity = 'normal'): Terminal {
+  const { stdout, stderr } = streams
+  const errTTY = stderr.isTTY === true
+  const live = errTTY && !env['CI'] && env['TERM'] !== 'dumb' && verbosity !== 'quiet'
+  const clear = live ? '\r\u001b[K' : ''
+  return {
+    data: (text) => void stdout.write(text),
+    say: (line) => void (verbosity === 'quiet' || stderr.write(`${clear}${line}\n`)),
+    warn: (line) => void stderr.write(`${clear}${line}\n`),
+    redraw: (line) => void stderr.write(`${clear}${line}`),
+    colors: picocolors.createColors(wantsColor(stdout.isTTY === true, env)),
+    talkColors: picocolors.createColors(wantsColor(errTTY, env)),
+    columns: Math.min(120, Math.max(80, stdout.columns ?? stderr.columns ?? 100)),
+    live,
+    verbosity,
+  }
+}

@@ -1,0 +1,4 @@
+import type { Options } from 'tsup'
+
+declare const preset: Options
+export default preset
