@@ -2,20 +2,21 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ChatSession, type GenerateEvent, generate, loadModel, type Model } from '@trimkv/engine'
+import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { smallModel } from './golden.ts'
 
 const joined = '{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}'
-const withoutAnswers = "{{ bos_token }}{% for m in messages %}{% if m.role != 'assistant' %}{{ m.content }}{% endif %}{% endfor %}"
+const withoutAnswers =
+  "{{ bos_token }}{% for m in messages %}{% if m.role != 'assistant' %}{{ m.content }}{% endif %}{% endfor %}"
 
 const folder = mkdtempSync(join(tmpdir(), 'trimkv-chat-'))
 const models: Model[] = []
 
 async function modelWith(template: string): Promise<Model> {
   const dir = join(folder, String(models.length))
-  cpSync(smallModel, dir, { recursive: true })
+  cpSync(referenceModelDir, dir, { recursive: true })
   writeFileSync(join(dir, 'chat_template.jinja'), template)
-  const model = await loadModel(dir, { gates: join(smallModel, 'gates'), threads: 2 })
+  const model = await loadModel(dir, { gates: referenceGatesDir, threads: 2 })
   models.push(model)
   return model
 }
@@ -47,10 +48,19 @@ describe('ChatSession', () => {
     const second = await say(chat, ' . put lamp hall . find stone')
     expect(first.text).toMatch(/^ library/)
     expect(second.read).toBe(7 + 1) // and the last token of the answer before
-    const text = chat.messages.slice(0, -1).map((message) => message.content).join('')
+    const text = chat.messages
+      .slice(0, -1)
+      .map((message) => message.content)
+      .join('')
     const fresh = await generate(model, `<|bos|>${text}`, { policy: 'full', maxNewTokens: 3 }).result()
     expect(second.ids).toEqual(fresh.ids)
-    expect(chat.messages.map((message) => message.role)).toEqual(['system', 'user', 'assistant', 'user', 'assistant'])
+    expect(chat.messages.map((message) => message.role)).toEqual([
+      'system',
+      'user',
+      'assistant',
+      'user',
+      'assistant',
+    ])
   })
 
   it('stays within its budget for as long as it goes on', async () => {
@@ -77,7 +87,10 @@ describe('ChatSession', () => {
     await say(chat, ' put key library . find key')
     const second = await say(chat, ' . put lamp hall . find lamp')
     expect(second.read).toBe(7 + 7)
-    const fresh = await generate(model, '<|bos|> put key library . find key . put lamp hall . find lamp', { policy: 'full', maxNewTokens: 3 }).result()
+    const fresh = await generate(model, '<|bos|> put key library . find key . put lamp hall . find lamp', {
+      policy: 'full',
+      maxNewTokens: 3,
+    }).result()
     expect(second.ids).toEqual(fresh.ids)
   })
 
@@ -86,7 +99,8 @@ describe('ChatSession', () => {
     const controller = new AbortController()
     const reason = new Error('enough')
     const stopped = (async () => {
-      for await (const event of chat.send(' put key barn . find key', controller.signal)) if (event.type === 'token') controller.abort(reason)
+      for await (const event of chat.send(' put key barn . find key', controller.signal))
+        if (event.type === 'token') controller.abort(reason)
     })()
     await expect(stopped).rejects.toBe(reason)
     for await (const event of chat.send(' put key attic .')) if (event.type === 'token') break
@@ -97,11 +111,13 @@ describe('ChatSession', () => {
   })
 
   it('refuses a model without a template, and more tokens than it may hold', async () => {
-    using plain = await loadModel(smallModel)
+    using plain = await loadModel(referenceModelDir)
     using untold = new ChatSession(plain)
     await expect(say(untold, 'hello')).rejects.toMatchObject({ code: 'TRIMKV_TEMPLATE' })
     using short = new ChatSession(model, { policy: 'full', maxTokens: 6, maxNewTokens: 2 })
-    await expect(say(short, ' put key library . find key')).rejects.toMatchObject({ code: 'TRIMKV_POSITION_LIMIT' })
+    await expect(say(short, ' put key library . find key')).rejects.toMatchObject({
+      code: 'TRIMKV_POSITION_LIMIT',
+    })
   })
 
   it('frees what it took', async () => {

@@ -8,12 +8,16 @@ let model: Model
 let ids: number[]
 
 beforeAll(async () => {
-  model = await loadModel(goldenPath('qwen3', 'hf'), { gates: goldenPath('trimkv-qwen3-rg', 'gates'), threads: 2 })
+  model = await loadModel(goldenPath('qwen3', 'hf'), {
+    gates: goldenPath('trimkv-qwen3-rg', 'gates'),
+    threads: 2,
+  })
   ids = await (await goldenTensors('trimkv-qwen3-rg', 'golden.safetensors')).ids('input_ids')
 })
 afterAll(() => model[Symbol.dispose]())
 
-const run = (options: Partial<TraceOptions>): Promise<Trace> => trace(model, ids, { budget, steps, tensors: true, ...options })
+const run = (options: Partial<TraceOptions>): Promise<Trace> =>
+  trace(model, ids, { budget, steps, tensors: true, ...options })
 
 /** Algorithm 1 over recorded log β: append, and drop the least of age · log β when more than the budget are kept. */
 function algorithmOne(logBeta: (index: number) => number, read: number): number[] {
@@ -36,9 +40,23 @@ describe('exact mode', () => {
       for (let head = 0; head < heads; head++) {
         const row = data.subarray((layer * heads + head) * length, (layer * heads + head + 1) * length)
         for (let step = 0; step < steps; step++) {
-          expect(kept[step]![layer]![head], `step ${step}`).toEqual(algorithmOne((at) => row[at]!, ids.length + step))
+          expect(kept[step]![layer]![head], `step ${step}`).toEqual(
+            algorithmOne((at) => row[at]!, ids.length + step),
+          )
         }
       }
+    }
+  })
+
+  it('records the ratings of its first eviction', async () => {
+    const { tensors } = await run({ policy: 'trimkv', exact: true })
+    const { data: logBeta, shape } = tensors.get('log_beta')!
+    const [, heads, length] = shape as [number, number, number]
+    const { data, shape: rated } = tensors.get('scores.2')!
+    expect(rated).toEqual([heads, budget + 1])
+    for (const [at, score] of data.entries()) {
+      const [head, index] = [Math.floor(at / (budget + 1)), at % (budget + 1)]
+      expect(score).toBe(Math.fround(logBeta[(2 * heads + head) * length + index]! * (budget - index)))
     }
   })
 

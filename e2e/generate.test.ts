@@ -1,12 +1,21 @@
-import { type GenerateEvent, type GenerateOptions, generate, generateBatch, loadModel, type Model } from '@trimkv/engine'
+import {
+  type GenerateEvent,
+  type GenerateOptions,
+  generate,
+  generateBatch,
+  loadModel,
+  type Model,
+} from '@trimkv/engine'
+import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { goldenPath, smallModel } from './golden.ts'
+import { goldenPath } from './golden.ts'
 
-const prompt = 'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . find key'
+const prompt =
+  'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . find key'
 
 let model: Model
 beforeAll(async () => {
-  model = await loadModel(smallModel, { gates: `${smallModel}/gates`, threads: 2 })
+  model = await loadModel(referenceModelDir, { gates: referenceGatesDir, threads: 2 })
 })
 afterAll(() => model[Symbol.dispose]())
 
@@ -16,7 +25,10 @@ async function eventsOf(options: GenerateOptions, text = prompt): Promise<Genera
   return events
 }
 
-const ofType = <T extends GenerateEvent['type']>(events: GenerateEvent[], type: T): Extract<GenerateEvent, { type: T }>[] =>
+const ofType = <T extends GenerateEvent['type']>(
+  events: GenerateEvent[],
+  type: T,
+): Extract<GenerateEvent, { type: T }>[] =>
   events.filter((event): event is Extract<GenerateEvent, { type: T }> => event.type === type)
 
 describe('events', () => {
@@ -30,16 +42,33 @@ describe('events', () => {
   it('carry text that adds up to the answer', async () => {
     const events = await eventsOf({ policy: 'full', maxNewTokens: 12 })
     const [done] = ofType(events, 'done')
-    expect(ofType(events, 'token').map((event) => event.text).join('')).toBe(done!.text)
+    expect(
+      ofType(events, 'token')
+        .map((event) => event.text)
+        .join(''),
+    ).toBe(done!.text)
     expect(ofType(events, 'token').map((event) => event.id)).toEqual(done!.ids)
     expect(done!.text).toMatch(/^ library/)
     expect(done!.reason).toBe('length')
-    expect(done!.usage).toMatchObject({ promptTokens: 25, newTokens: 12, policy: 'full', budgetReached: false })
+    expect(done!.usage).toMatchObject({
+      promptTokens: 25,
+      newTokens: 12,
+      policy: 'full',
+      budgetReached: false,
+    })
     expect(done!.usage.budget).toBeUndefined()
   })
 
   it('list every eviction once, when traced', async () => {
-    const events = await eventsOf({ policy: 'trimkv', budget: 8, buffer: 2, chunk: 7, maxNewTokens: 9, trace: true, keptSets: true })
+    const events = await eventsOf({
+      policy: 'trimkv',
+      budget: 8,
+      buffer: 2,
+      chunk: 7,
+      maxNewTokens: 9,
+      trace: true,
+      keptSets: true,
+    })
     const [done] = ofType(events, 'done')
     const gone = new Map<string, number[]>()
     for (const { evicted, step } of ofType(events, 'evict')) {
@@ -85,14 +114,19 @@ describe('an answer', () => {
     expect(stopped).toMatchObject({ reason: 'stop', ids: whole.ids.slice(0, 3) })
     expect(whole.text.startsWith(stopped.text)).toBe(true)
     expect(stopped.text.length).toBeLessThan(whole.text.length)
-    const ended = await generate({ ...model, endIds: new Set([whole.ids[1]!]) }, prompt, { policy: 'full' }).result()
+    const ended = await generate({ ...model, endIds: new Set([whole.ids[1]!]) }, prompt, {
+      policy: 'full',
+    }).result()
     expect(ended).toMatchObject({ reason: 'end', ids: whole.ids.slice(0, 2) })
     const ignored = { ...model, endIds: new Set([whole.ids[1]!]) }
-    expect((await generate(ignored, prompt, { policy: 'full', maxNewTokens: 4, ignoreEnd: true }).result()).ids).toEqual(whole.ids)
+    expect(
+      (await generate(ignored, prompt, { policy: 'full', maxNewTokens: 4, ignoreEnd: true }).result()).ids,
+    ).toEqual(whole.ids)
   })
 
   it('repeats with a seed and changes with another', async () => {
-    const answer = async (seed: number) => (await generate(model, prompt, { temperature: 2, seed, maxNewTokens: 12 }).result()).ids
+    const answer = async (seed: number) =>
+      (await generate(model, prompt, { temperature: 2, seed, maxNewTokens: 12 }).result()).ids
     expect(await answer(1)).toEqual(await answer(1))
     expect(await answer(1)).not.toEqual(await answer(2))
   })
@@ -105,7 +139,12 @@ describe('an answer', () => {
 
   it('says by default which policy and budget it had', async () => {
     const { usage } = await generate(model, prompt, { maxNewTokens: 2 }).result()
-    expect(usage).toMatchObject({ policy: 'trimkv', budget: 512, mode: { mode: 'buffered', buffer: 128 }, kvDtype: 'f32' })
+    expect(usage).toMatchObject({
+      policy: 'trimkv',
+      budget: 512,
+      mode: { mode: 'buffered', buffer: 128 },
+      kvDtype: 'f32',
+    })
   })
 
   it.each(['bf16', 'f16'] as const)('takes half the memory with keys and values in %s', async (kvDtype) => {
@@ -117,7 +156,15 @@ describe('an answer', () => {
   })
 
   it('measures a budget in shares of prompt and answer, and in bytes', async () => {
-    const budget = async (text: string) => (await generate(model, prompt, { policy: 'streaming', budget: text, buffer: 2, maxNewTokens: 16 }).result()).usage.budget
+    const budget = async (text: string) =>
+      (
+        await generate(model, prompt, {
+          policy: 'streaming',
+          budget: text,
+          buffer: 2,
+          maxNewTokens: 16,
+        }).result()
+      ).usage.budget
     expect(await budget('50%')).toBe(20)
     // One token takes 4 layers · 2 heads · (2 · 32 · 4 + 4) bytes.
     expect(await budget(`${12 * 2080}B`)).toBe(10)
@@ -141,7 +188,8 @@ describe('memory', () => {
     isFreed()
     for await (const event of generate(model, prompt, { maxNewTokens: 10 })) if (event.type === 'token') break
     isFreed()
-    for await (const event of generateBatch(model, [prompt, 'put'], { maxNewTokens: 10 })) if (event.index === 1) break
+    for await (const event of generateBatch(model, [prompt, 'put'], { maxNewTokens: 10 }))
+      if (event.index === 1) break
     isFreed()
   })
 
@@ -152,7 +200,11 @@ describe('memory', () => {
     for (const type of ['prefill', 'token'] as const) {
       const controller = new AbortController()
       const run = async (): Promise<void> => {
-        for await (const event of generate(model, prompt, { chunk: 5, maxNewTokens: 50, signal: controller.signal })) {
+        for await (const event of generate(model, prompt, {
+          chunk: 5,
+          maxNewTokens: 50,
+          signal: controller.signal,
+        })) {
           if (event.type === type) controller.abort(reason)
         }
       }
@@ -163,7 +215,12 @@ describe('memory', () => {
 
   it('does not grow with the length of the text under a budget', async () => {
     const peak = async (repeats: number) => {
-      const done = await generate(model, Array(repeats).fill(prompt).join(' . '), { budget: 16, buffer: 8, chunk: 16, maxNewTokens: 4 }).result()
+      const done = await generate(model, Array(repeats).fill(prompt).join(' . '), {
+        budget: 16,
+        buffer: 8,
+        chunk: 16,
+        maxNewTokens: 4,
+      }).result()
       return done.usage.meter.peakBytes
     }
     expect(await peak(40)).toBe(await peak(5))
@@ -174,7 +231,11 @@ describe('long rope factors', () => {
   it('are chosen once, from the prompt and all tokens to come', async () => {
     using longrope = await loadModel(goldenPath('phi3-longrope', 'hf'), { threads: 2 })
     const first = async (maxNewTokens: number) => {
-      for await (const event of generate(longrope, { ids: [5, 6, 7, 8, 9, 10, 11, 12] }, { maxNewTokens, logProbs: 0, ignoreEnd: true })) {
+      for await (const event of generate(
+        longrope,
+        { ids: [5, 6, 7, 8, 9, 10, 11, 12] },
+        { maxNewTokens, logProbs: 0, ignoreEnd: true },
+      )) {
         if (event.type === 'token') return event.logProb
       }
       return undefined

@@ -10,7 +10,9 @@ describe.each(goldenModels)('%s', (name) => {
     using model = await loadModel(goldenPath(name, 'hf'), { threads: 2 })
     for (const chunk of [0, 17]) {
       const { tensors } = await trace(model, ids, { policy: 'full', steps: 1, chunk, tensors: true })
-      expect(logitError(tensors.get('prefill_logits')!.data, recorded), `chunk ${chunk}`).toBeLessThanOrEqual(1)
+      expect(logitError(tensors.get('prefill_logits')!.data, recorded), `chunk ${chunk}`).toBeLessThanOrEqual(
+        1,
+      )
     }
   })
 

@@ -2,16 +2,15 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openSafetensors, readTensorData, readTensorIntegers } from '@trimkv/io'
+import { closeness } from '@trimkv/testing'
 
 const folder = dirname(fileURLToPath(import.meta.url))
 
 /** A path below the recorded fixtures. */
 export const goldenPath = (...parts: string[]): string => join(folder, 'golden', ...parts)
 
-/** The bundled small model. */
-export const smallModel: string = join(folder, '../packages/reference-model/model')
-
-export const goldenJson = (...parts: string[]): never => JSON.parse(readFileSync(goldenPath(...parts), 'utf8')) as never
+export const goldenJson = (...parts: string[]): never =>
+  JSON.parse(readFileSync(goldenPath(...parts), 'utf8')) as never
 
 /** Recorded tensors of one file. */
 export async function goldenTensors(...parts: string[]): Promise<{
@@ -34,15 +33,18 @@ export async function goldenTensors(...parts: string[]): Promise<{
 
 /** Largest difference over the bound for recorded logits, `2e-4 · max(1, largest recorded)`: 1 or less passes. */
 export function logitError(actual: ArrayLike<number>, recorded: Float32Array): number {
-  if (actual.length !== recorded.length) return Infinity
-  const largest = recorded.reduce((a, b) => Math.max(a, Math.abs(b)), 1)
-  let worst = 0
-  for (const [at, wanted] of recorded.entries()) {
-    const difference = Math.abs(actual[at]! - wanted)
-    if (!(difference <= worst)) worst = Number.isNaN(difference) ? Infinity : difference
-  }
-  return worst / (2e-4 * largest)
+  const bound = 2e-4 * recorded.reduce((most, value) => Math.max(most, Math.abs(value)), 1)
+  const { largest, mismatch } = closeness(actual, recorded)
+  return mismatch === undefined ? largest / bound : Number.POSITIVE_INFINITY
 }
 
 /** Models with recorded logits, all families and shapes. */
-export const goldenModels = ['qwen3', 'qwen3-untied', 'qwen2', 'llama', 'llama-plain', 'phi3', 'phi3-longrope'] as const
+export const goldenModels = [
+  'qwen3',
+  'qwen3-untied',
+  'qwen2',
+  'llama',
+  'llama-plain',
+  'phi3',
+  'phi3-longrope',
+] as const

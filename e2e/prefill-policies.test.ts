@@ -18,29 +18,48 @@ const cases = {
 } as const
 
 describe.each(['qwen3', 'llama', 'qwen3-untied'])('%s', (base) => {
-  const { cases: recorded } = goldenJson('policies-prefill', `${base}.json`) as { cases: Record<string, Recorded> }
+  const { cases: recorded } = goldenJson('policies-prefill', `${base}.json`) as {
+    cases: Record<string, Recorded>
+  }
 
-  it.each(Object.entries(cases))('%s keeps the recorded tokens and goes on as recorded', async (name, policy) => {
-    const golden = await goldenTensors('policies-prefill', `${base}.safetensors`)
-    const { tokens, kept_positions } = recorded[name]!
-    using model = await loadModel(goldenPath(base, 'hf'), { threads: 2 })
-    const ids = await golden.ids('input_ids')
-    const budget = kept_positions[0]![0]!.length
-    const result = await trace(model, ids, { policy, budget, chunk: 0, steps: tokens.length, tensors: true })
-    expect(result.kept[0]).toEqual(kept_positions)
-    expect(result.tokens).toEqual(tokens)
-    expect(logitError(result.tensors.get('logits')!.data, await golden.floats(`${name}.logits`))).toBeLessThanOrEqual(1)
-    for (const layer of kept_positions.keys()) {
-      // Its press has no rating but 1 for what stays and 0 for the rest.
-      if (name === 'streaming') continue
-      const theirs = await golden.floats(`${name}.scores.${layer}`)
-      const { shape, data } = result.tensors.get(`scores.${layer}`)!
-      expect(shape).toEqual([kept_positions[layer]!.length, ids.length])
-      // Protected tokens have an infinite score here and a large one there.
-      const rated = Array.from(data.keys()).filter((at) => Number.isFinite(data[at]))
-      expect(rated.length).toBeGreaterThan(ids.length / 2)
-      const ours = rated.map((at) => data[at]!)
-      expect(logitError(ours, Float32Array.from(rated, (at) => theirs[at]!)), `layer ${layer}`).toBeLessThanOrEqual(1)
-    }
-  })
+  it.each(Object.entries(cases))(
+    '%s keeps the recorded tokens and goes on as recorded',
+    async (name, policy) => {
+      const golden = await goldenTensors('policies-prefill', `${base}.safetensors`)
+      const { tokens, kept_positions } = recorded[name]!
+      using model = await loadModel(goldenPath(base, 'hf'), { threads: 2 })
+      const ids = await golden.ids('input_ids')
+      const budget = kept_positions[0]![0]!.length
+      const result = await trace(model, ids, {
+        policy,
+        budget,
+        chunk: 0,
+        steps: tokens.length,
+        tensors: true,
+      })
+      expect(result.kept[0]).toEqual(kept_positions)
+      expect(result.tokens).toEqual(tokens)
+      expect(
+        logitError(result.tensors.get('logits')!.data, await golden.floats(`${name}.logits`)),
+      ).toBeLessThanOrEqual(1)
+      for (const layer of kept_positions.keys()) {
+        // Its press has no rating but 1 for what stays and 0 for the rest.
+        if (name === 'streaming') continue
+        const theirs = await golden.floats(`${name}.scores.${layer}`)
+        const { shape, data } = result.tensors.get(`scores.${layer}`)!
+        expect(shape).toEqual([kept_positions[layer]!.length, ids.length])
+        // Protected tokens have an infinite score here and a large one there.
+        const rated = Array.from(data.keys()).filter((at) => Number.isFinite(data[at]))
+        expect(rated.length).toBeGreaterThan(ids.length / 2)
+        const ours = rated.map((at) => data[at]!)
+        expect(
+          logitError(
+            ours,
+            Float32Array.from(rated, (at) => theirs[at]!),
+          ),
+          `layer ${layer}`,
+        ).toBeLessThanOrEqual(1)
+      }
+    },
+  )
 })

@@ -1,13 +1,23 @@
-import { type Comparison, type CompareOptions, compare, loadModel, type Model, score, tokenLogProbs, trace } from '@trimkv/engine'
+import {
+  type CompareOptions,
+  type Comparison,
+  compare,
+  loadModel,
+  type Model,
+  score,
+  tokenLogProbs,
+  trace,
+} from '@trimkv/engine'
+import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { smallModel } from './golden.ts'
 
-const text = 'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . find key library .'
+const text =
+  'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . find key library .'
 
 let model: Model
 let ids: number[]
 beforeAll(async () => {
-  model = await loadModel(smallModel, { gates: `${smallModel}/gates`, threads: 2 })
+  model = await loadModel(referenceModelDir, { gates: referenceGatesDir, threads: 2 })
   ids = (await model.tokenizer()).encode(text)
 })
 afterAll(() => model[Symbol.dispose]())
@@ -37,7 +47,12 @@ describe('score', () => {
   it('evicts between chunks, and after every token when exact', async () => {
     const options = { policy: 'trimkv', budget: 6, exact: true }
     const steps = ids.length - 1
-    const { tensors } = await trace(model, ids.slice(0, 1), { ...options, steps, force: ids.slice(1, -1), tensors: true })
+    const { tensors } = await trace(model, ids.slice(0, 1), {
+      ...options,
+      steps,
+      force: ids.slice(1, -1),
+      tensors: true,
+    })
     const exact = await score(model, text, options)
     expectClose(exact.logProbs, logProbsOf(tensors.get('logits')!.data, ids.slice(1)))
     const full = await score(model, text, { policy: 'full' })
@@ -51,7 +66,13 @@ describe('score', () => {
 describe('compare', () => {
   const run = async (options: Partial<CompareOptions>): Promise<Comparison[]> => {
     const runs: Comparison[] = []
-    for await (const comparison of compare(model, text.slice(0, -10), { policies: [], maxNewTokens: 6, ignoreEnd: true, ...options })) runs.push(comparison)
+    for await (const comparison of compare(model, text.slice(0, -10), {
+      policies: [],
+      maxNewTokens: 6,
+      ignoreEnd: true,
+      ...options,
+    }))
+      runs.push(comparison)
     return runs
   }
 
@@ -71,7 +92,12 @@ describe('compare', () => {
   })
 
   it('feeds everyone the same text when the reference is forced', async () => {
-    const policy = { policies: ['streaming', 'streaming:sinks=1'], budget: 6, exact: true, forceReference: true }
+    const policy = {
+      policies: ['streaming', 'streaming:sinks=1'],
+      budget: 6,
+      exact: true,
+      forceReference: true,
+    }
     const [full, ...others] = await run(policy)
     const reference = full!.run.ids
     for (const { run } of others) {
@@ -79,7 +105,13 @@ describe('compare', () => {
       expect(run.agreement).toBe(reference.filter((id, at) => run.ids[at] === id).length / reference.length)
     }
     const prompt = full!.promptIds
-    const forced = await trace(model, prompt, { policy: 'streaming', budget: 6, exact: true, steps: 6, force: reference })
+    const forced = await trace(model, prompt, {
+      policy: 'streaming',
+      budget: 6,
+      exact: true,
+      steps: 6,
+      force: reference,
+    })
     expect(others[0]!.run.ids).toEqual(forced.tokens)
     expect(others[0]!.run.kept).toEqual(forced.kept.at(-1))
   })
@@ -96,22 +128,36 @@ describe('trace', () => {
 
   it('records log β for every token read, also under policies that do not look at it', async () => {
     const options = { steps: 3, tensors: true, budget: 8, buffer: 1, chunk: 0 }
-    const [trimkv, other] = [await trace(model, ids, { ...options, policy: 'trimkv' }), await trace(model, ids, { ...options, policy: 'full' })]
+    const [trimkv, other] = [
+      await trace(model, ids, { ...options, policy: 'trimkv' }),
+      await trace(model, ids, { ...options, policy: 'full' }),
+    ]
     expect(trimkv.tensors.get('log_beta')!.shape).toEqual([4, 2, ids.length + 2])
     const prompt = (data: Float32Array): number[] =>
-      Array.from({ length: 8 }, (_, row) => Array.from(data.subarray(row * (ids.length + 2), row * (ids.length + 2) + ids.length))).flat()
+      Array.from({ length: 8 }, (_, row) =>
+        Array.from(data.subarray(row * (ids.length + 2), row * (ids.length + 2) + ids.length)),
+      ).flat()
     expect(prompt(other.tensors.get('log_beta')!.data)).toEqual(prompt(trimkv.tensors.get('log_beta')!.data))
     expect(prompt(other.tensors.get('log_beta')!.data).every((value) => value < 0)).toBe(true)
   })
 
   it('records the ratings of the first eviction by position', async () => {
-    const { kept, tensors } = await trace(model, ids, { policy: 'trimkv', budget: 8, buffer: 1, chunk: 0, steps: 2, tensors: true })
+    const { kept, tensors } = await trace(model, ids, {
+      policy: 'trimkv',
+      budget: 8,
+      buffer: 1,
+      chunk: 0,
+      steps: 2,
+      tensors: true,
+    })
     for (let layer = 0; layer < 4; layer++) {
       const { shape, data } = tensors.get(`scores.${layer}`)!
       expect(shape).toEqual([2, ids.length])
       for (let head = 0; head < 2; head++) {
         const row = data.subarray(head * ids.length, (head + 1) * ids.length)
-        const best = Array.from(row.keys()).sort((a, b) => row[b]! - row[a]! || b - a).slice(0, 8)
+        const best = Array.from(row.keys())
+          .sort((a, b) => row[b]! - row[a]! || b - a)
+          .slice(0, 8)
         expect(kept[0]![layer]![head]).toEqual(best.sort((a, b) => a - b))
       }
     }

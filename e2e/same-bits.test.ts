@@ -4,10 +4,17 @@ import { describe, expect, it } from 'vitest'
 import { goldenPath, goldenTensors } from './golden.ts'
 
 const steps = 6
-const gatesOf: Readonly<Record<string, string>> = { qwen3: 'trimkv-qwen3-rg2', llama: 'trimkv-llama-rg', phi3: 'trimkv-phi3-rg' }
+const gatesOf: Readonly<Record<string, string>> = {
+  qwen3: 'trimkv-qwen3-rg2',
+  llama: 'trimkv-llama-rg',
+  phi3: 'trimkv-phi3-rg',
+}
 
 const load = (name: string, threads = 2): Promise<Model> =>
-  loadModel(goldenPath(name, 'hf'), { threads, ...(gatesOf[name] && { gates: goldenPath(gatesOf[name], 'gates') }) })
+  loadModel(goldenPath(name, 'hf'), {
+    threads,
+    ...(gatesOf[name] && { gates: goldenPath(gatesOf[name], 'gates') }),
+  })
 
 const promptOf = async (name: string): Promise<number[]> =>
   (await (await goldenTensors(name, 'golden.safetensors')).ids('input_ids')).slice(0, 60)
@@ -22,7 +29,9 @@ describe.each(['qwen3', 'qwen2', 'llama', 'phi3'])('%s', (name) => {
     using model = await load(name)
     const ids = await promptOf(name)
     const full = await logits(model, ids, { policy: 'full' })
-    const names = Object.keys(policies).filter((policy) => policy !== 'full' && (policy !== 'trimkv' || gatesOf[name]))
+    const names = Object.keys(policies).filter(
+      (policy) => policy !== 'full' && (policy !== 'trimkv' || gatesOf[name]),
+    )
     for (const policy of names) {
       for (const mode of [{ buffer: 3 }, { exact: true }]) {
         const bits = await logits(model, ids, { policy, budget: 66, ...mode })
@@ -43,10 +52,19 @@ describe.each(['qwen3', 'qwen2', 'llama', 'phi3'])('%s', (name) => {
 })
 
 describe('a batch', () => {
-  const collect = async (model: Model, prompts: number[][], options: object): Promise<Map<number, unknown[]>> => {
+  const collect = async (
+    model: Model,
+    prompts: number[][],
+    options: object,
+  ): Promise<Map<number, unknown[]>> => {
     const tokens = new Map<number, unknown[]>(prompts.map((_, index) => [index, []]))
     const input = prompts.map((ids) => ({ ids }))
-    for await (const event of generateBatch(model, input, { maxNewTokens: 20, logProbs: 2, chunk: 16, ...options })) {
+    for await (const event of generateBatch(model, input, {
+      maxNewTokens: 20,
+      logProbs: 2,
+      chunk: 16,
+      ...options,
+    })) {
       if (event.type === 'token') tokens.get(event.index)!.push([event.id, event.logProb, event.top])
     }
     return tokens

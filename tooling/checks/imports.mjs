@@ -14,7 +14,7 @@ import { importsOf, parseSource } from './parsed-source.mjs'
  * @property {readonly string[]} developmentOnly
  */
 
-const developmentFile = /\.(test|test-d|bench)\.ts$|\.config\.ts$|\/test\//
+const developmentFile = /\.(test|test-d|bench)\.ts$|\.config\.ts$|\/(test|examples)\//
 const developmentPackage = /^(tooling|e2e|bench)$/
 
 /**
@@ -88,6 +88,7 @@ function fileProblems(file, { root, entry, packages, table, shared }) {
     }
     const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
     const target = packages.get(name)
+    if (name === entry.name && inDevelopment && isExported(entry, specifier)) return undefined
     if (!(name in declared)) return `imports ${name}, which its package.json does not declare`
     if (!target) return undefined
     if (!isExported(target, specifier)) return `imports ${specifier}, which ${name} does not export`

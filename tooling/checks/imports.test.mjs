@@ -62,6 +62,16 @@ describe('checkImports', () => {
     ).toEqual([])
   })
 
+  it('lets examples and tests import their own package as its users do, and nothing else', () => {
+    const statement = "import { two } from 'beta'\n"
+    const example = sampleWorkspace({ 'packages/beta/examples/sum.ts': statement })
+    expect(checkImports(example, table)).toEqual([])
+    const source = sampleWorkspace({ 'packages/beta/src/more.ts': statement })
+    expect(checkImports(source, table)).toEqual([
+      'packages/beta/src/more.ts:1 imports beta, which its package.json does not declare',
+    ])
+  })
+
   it('lets a package import types alone where the table says so', () => {
     const typesOnly = { ...table, mayImport: { alpha: [], beta: [] }, mayImportTypesOf: { beta: ['alpha'] } }
     const root = sampleWorkspace({ 'packages/beta/src/more.ts': "import type { one } from 'alpha'" })

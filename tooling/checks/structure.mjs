@@ -66,10 +66,11 @@ const exportProblems = (path, exports) =>
 function nameProblems(root, folder) {
   return listFiles(folder, (path) => /\.(ts|tsx|mjs|cc|h)$/.test(path)).flatMap((file) => {
     const name = basename(file)
-    const words = name.split('.')[0]?.split('-') ?? []
+    const lastWord = name.split('.')[0]?.split('-').at(-1) ?? ''
     if (!kebabCase.test(name)) return [`${relative(root, file)}: file names are kebab-case`]
-    const word = words.find((part) => nameless.has(part))
-    return word ? [`${relative(root, file)}: "${word}" says nothing, name what the file holds`] : []
+    return nameless.has(lastWord)
+      ? [`${relative(root, file)}: "${lastWord}" says nothing, name what the file holds`]
+      : []
   })
 }
 

@@ -8,10 +8,13 @@ const text = recallText({ seed: 1, facts: 8, noise: 26 })
 const rightCount = (reading: Reading): number => reading.answers.filter(({ said, right }) => said === right).length
 
 describe('headWithMost', () => {
-  it('finds the first head that holds most of the positions', () => {
-    const kept = [[[0, 1], [4, 5]], [[2, 4, 5], [4, 5, 6]]]
-    expect(headWithMost(kept, new Set([4, 5, 6]))).toEqual({ layer: 1, head: 1 })
-    expect(headWithMost(kept, new Set([9]))).toEqual({ layer: 0, head: 0 })
+  it('finds the first head that holds most of the positions outside its window', () => {
+    const kept = [
+      [[7, 8, 9], [1, 8, 9]],
+      [[2, 4, 9], [2, 4, 5]],
+    ]
+    expect(headWithMost(kept, new Set([2, 4, 7, 8]), 10)).toEqual({ layer: 1, head: 0 })
+    expect(headWithMost(kept, new Set([7, 8]), 10)).toEqual({ layer: 0, head: 0 })
   })
 })
 

@@ -12,7 +12,7 @@ export interface Answer {
 export interface Reading {
   readonly policy: string
   readonly answers: readonly Answer[]
-  /** The head that kept most of the words worth remembering when the first question came. */
+  /** The head that, when the first question came, kept most of the words worth remembering that are not recent. */
   readonly head: HeadChoice
   /** For each word: whether that head still held it then. Words of the questions are not in it. */
   readonly kept: readonly boolean[]
@@ -30,12 +30,16 @@ export interface ReadRequest {
 /** Index of the largest value, the first of several. */
 const argmax = (values: Float32Array): number => values.reduce((best, value, i) => (value > values[best]! ? i : best), 0)
 
-/** The head that holds most of some positions, the first of several. */
-export function headWithMost(kept: KeptSets, positions: ReadonlySet<number>): HeadChoice {
+/**
+ * The head that shows best what a policy adds to keeping the newest: of some positions it holds most that a sliding
+ * window of its size would have lost. The first of several.
+ */
+export function headWithMost(kept: KeptSets, positions: ReadonlySet<number>, seen: number): HeadChoice {
   let best = { layer: 0, head: 0, count: -1 }
   for (const [layer, heads] of kept.entries()) {
     for (const [head, held] of heads.entries()) {
-      const count = held.filter((position) => positions.has(position)).length
+      const windowStart = seen - held.length
+      const count = held.filter((position) => position < windowStart && positions.has(position)).length
       if (count > best.count) best = { layer, head, count }
     }
   }
@@ -67,7 +71,7 @@ export async function readText(model: Model, { text, policy, budget, signal }: R
     answers.push({ thing: text.words[word - 1]!, said, right: text.words[word]! })
   }
   const seconds = (performance.now() - start) / 1000
-  const head = headWithMost(keptSets, new Set(text.facts.map((word) => word + lead)))
+  const head = headWithMost(keptSets, new Set(text.facts.map((word) => word + lead)), text.questionsStart + lead)
   const held = new Set(keptSets[head.layer]![head.head])
   return {
     policy,

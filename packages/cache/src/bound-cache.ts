@@ -24,6 +24,8 @@ export interface StepInputs<T> {
   readonly index: T
   /** [B] i32: tokens read once this forward is done, the newest index + 1. */
   readonly seen: T
+  /** Rate slots also where the attention pass finds the victim itself, so that `scores` can be read: for tracing. */
+  readonly rated?: boolean
 }
 
 /** The parts of a cache that a forward works on. */
@@ -38,7 +40,7 @@ export class BoundCache<T extends TensorLike> implements KvCache<T> {
   readonly needs: { readonly logBeta: boolean }
   /**
    * Per layer the ratings [B, H, cap] f32 of the first seats that evict in this forward, +∞ for protected tokens;
-   * nothing where no seat evicts or the attention pass finds the victim itself.
+   * nothing where no seat evicts. Where the attention pass finds the victim itself: those of all seats, if asked for.
    */
   readonly scores: (T | undefined)[]
   readonly #ops: Ops<T>
@@ -81,8 +83,12 @@ export class BoundCache<T extends TensorLike> implements KvCache<T> {
   #attendInPlace(tokens: Incoming<T>, { slots, victim, ring }: LocalLayer<T>): T {
     const { eviction } = this.#parts.policy
     appendTokens(this.#appending, tokens, { slots, victim })
-    if (eviction && victim && this.#plan.newTokens === 1)
-      return this.#attendFindingVictim(tokens.q, { slots, victim, eviction })
+    if (eviction && victim && this.#plan.newTokens === 1) {
+      const out = this.#attendFindingVictim(tokens.q, { slots, victim, eviction })
+      if (this.#inputs.rated)
+        this.#rate(eviction, this.#rated(tokens.layer, { slots, ring }, this.#allSeats()))
+      return out
+    }
     const out = this.#attend(tokens.q, slots)
     if (eviction)
       for (const run of dueRuns(this.#plan.due))
@@ -132,9 +138,18 @@ export class BoundCache<T extends TensorLike> implements KvCache<T> {
     }
   }
 
-  #select(eviction: Eviction, from: HostLayer<T>): T {
+  #rate(eviction: Eviction, from: HostLayer<T>): T {
     const scores = rateSlots({ ops: this.#ops, storage: this.#parts.storage, eviction }, from)
     this.scores[from.layer] ??= scores
+    return scores
+  }
+
+  #allSeats(): SeatRange {
+    return { first: 0, count: this.#plan.seats.count }
+  }
+
+  #select(eviction: Eviction, from: HostLayer<T>): T {
+    const scores = this.#rate(eviction, from)
     const { slotIndex, count } = from.slots
     return this.#ops.select({ scores, slotIndex, count }, { budget: eviction.budget })
   }

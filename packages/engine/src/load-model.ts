@@ -110,7 +110,7 @@ async function openFiles(dir: string, { gates, signal }: LoadModelOptions): Prom
 function baseModelName(dir: string, { raw }: ModelConfig): string | undefined {
   const [, org, name] = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]/.exec(resolve(dir)) ?? []
   if (org && name) return `${org}/${name}`
-  const given = raw['_name_or_path']
+  const given = raw._name_or_path
   return typeof given === 'string' && given !== '' ? given : undefined
 }
 
@@ -121,12 +121,19 @@ interface Bound {
   readonly warnings: readonly string[]
 }
 
-function bindModel(dir: string, device: Device, opened: Opened, options: LoadModelOptions): Bound {
+function bindModel(
+  dir: string,
+  { device, opened }: { device: Device; opened: Opened },
+  options: LoadModelOptions,
+): Bound {
   const { config, weights, gates } = opened
   const spec = specOf(config)
   const files = [...weights.files, ...(gates?.files ?? [])]
   const mapper = tensorMapper(device, new Map(files.map(({ path, size }) => [path, size])))
-  const source = { ops: trackedSlices(device, mapper.tensors), load: (entry: TensorEntry) => mapper.load(entry) }
+  const source = {
+    ops: trackedSlices(device, mapper.tensors),
+    load: (entry: TensorEntry) => mapper.load(entry),
+  }
   try {
     for (const [index, { path }] of files.entries()) {
       mapper.map(path)
@@ -134,9 +141,15 @@ function bindModel(dir: string, device: Device, opened: Opened, options: LoadMod
     }
     const bound = bindWeights(spec, weights.tensors, source)
     const known = baseModelName(dir, config)
-    const result = gates && bindGates({ ...gates, name: options.gates! }, { spec, name: known ?? dir }, source)
+    const result =
+      gates && bindGates({ ...gates, name: options.gates! }, { spec, name: known ?? dir }, source)
     const decoder: Decoder<Tensor> = { spec, weights: bound, ...(result && { gates: result.gates }) }
-    return { spec, decoder, tensors: mapper.tensors, warnings: known && result?.warning ? [result.warning] : [] }
+    return {
+      spec,
+      decoder,
+      tensors: mapper.tensors,
+      warnings: known && result?.warning ? [result.warning] : [],
+    }
   } catch (error) {
     for (const tensor of mapper.tensors) tensor[Symbol.dispose]()
     throw error
@@ -162,13 +175,14 @@ function lazily<T>(load: () => Promise<T>): () => Promise<T> {
  */
 export async function loadModel(dir: string, options: LoadModelOptions = {}): Promise<Model> {
   const opened = await openFiles(dir, options)
-  const device = options.device ?? createDevice(options.threads === undefined ? {} : { threads: options.threads })
+  const device =
+    options.device ?? createDevice(options.threads === undefined ? {} : { threads: options.threads })
   const closeDevice = (): void => {
     if (!options.device) device[Symbol.dispose]()
   }
   let bound: Bound
   try {
-    bound = bindModel(dir, device, opened, options)
+    bound = bindModel(dir, { device, opened }, options)
   } catch (error) {
     closeDevice()
     throw error

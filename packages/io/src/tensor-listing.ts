@@ -1,7 +1,30 @@
 import type { DType } from '@trimkv/tensor'
 
+/** Element types of tensor files, as safetensors names them. */
+export type FileDtype =
+  | 'F64'
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'F8_E4M3'
+  | 'F8_E5M2'
+  | 'F8_E8M0'
+  | 'F6_E2M3'
+  | 'F6_E3M2'
+  | 'F4'
+  | 'C64'
+  | 'I64'
+  | 'I32'
+  | 'I16'
+  | 'I8'
+  | 'U64'
+  | 'U32'
+  | 'U16'
+  | 'U8'
+  | 'BOOL'
+
 /** Element types a file may hold, as safetensors names them: bits per element, and ours where it is the same. */
-export const fileDtypes = {
+export const fileDtypes: Readonly<Record<FileDtype, { readonly bits: number; readonly dtype?: DType }>> = {
   F64: { bits: 64 },
   F32: { bits: 32, dtype: 'f32' },
   F16: { bits: 16, dtype: 'f16' },
@@ -22,24 +45,18 @@ export const fileDtypes = {
   U16: { bits: 16 },
   U8: { bits: 8 },
   BOOL: { bits: 8 },
-} as const satisfies Record<string, { bits: number; dtype?: DType }>
-
-export type FileDtype = keyof typeof fileDtypes
+}
 
 export const isFileDtype = (name: unknown): name is FileDtype =>
   typeof name === 'string' && Object.hasOwn(fileDtypes, name)
 
 /** Our element type for that of a file; undefined where no op takes it. */
 export function dtypeOf(fileDtype: FileDtype): DType | undefined {
-  const entry = fileDtypes[fileDtype]
-  return 'dtype' in entry ? entry.dtype : undefined
+  return fileDtypes[fileDtype].dtype
 }
 
 /** The name of our element type in a file. */
-export const fileDtypeOf = { f32: 'F32', bf16: 'BF16', f16: 'F16', i32: 'I32' } as const satisfies Record<
-  DType,
-  FileDtype
->
+export const fileDtypeOf: Readonly<Record<DType, FileDtype>> = { f32: 'F32', bf16: 'BF16', f16: 'F16', i32: 'I32' }
 
 /** One tensor in a file: contiguous, row-major, little-endian. Nothing of it has been read. */
 export interface TensorEntry {

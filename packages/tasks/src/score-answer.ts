@@ -1,6 +1,9 @@
 import type { Question } from './sample.ts'
 import { splitWords } from './text/words.ts'
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go.
+const controlCharacters = /[\u0000-\u001f]/g
+
 /**
  * Scores a reply to a question, in [0, 1]; what the reply says besides does not count. Control characters are taken for
  * line breaks and case is ignored, as in RULER, whose substring match knows no word boundaries.
@@ -9,8 +12,7 @@ import { splitWords } from './text/words.ts'
  * @see Hsieh et al. 2024 (arXiv:2404.06654), string_match_all and string_match_part
  */
 export function scoreAnswer(question: Question, reply: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go.
-  const clean = reply.replace(/[\u0000-\u001f]/g, '\n').trim().toLowerCase()
+  const clean = reply.replace(controlCharacters, '\n').trim().toLowerCase()
   const gold = question.answers.map(({ text }) => text.toLowerCase())
   if (question.match === 'words') return shareOfWords(gold, clean)
   const found = gold.filter((text) => clean.includes(text)).length

@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { seededRandom } from '@trimkv/testing'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createDevice, type Device } from './device.ts'
@@ -22,7 +24,8 @@ const codeOf = (action: () => unknown): string | undefined => {
     return TrimError.isInstance(error) ? error.code : String(error)
   }
 }
-const vector = (values: ArrayLike<number>, dtype: DType = 'f32'): Tensor => device.tensor(values, { dtype, shape: [values.length] })
+const vector = (values: ArrayLike<number>, dtype: DType = 'f32'): Tensor =>
+  device.tensor(values, { dtype, shape: [values.length] })
 
 describe('options', () => {
   it('choose threads and instruction set, or are refused', () => {
@@ -30,21 +33,22 @@ describe('options', () => {
       using own = createDevice({ threads: 1, isa })
       expect([own.isa, own.threads]).toEqual([isa, 1])
     }
-    for (const threads of [0, -1, 1.5, Number.NaN, 1e6]) expect(codeOf(() => createDevice({ threads }))).toBe('TRIMKV_OPTION')
+    for (const threads of [0, -1, 1.5, Number.NaN, 1e6])
+      expect(codeOf(() => createDevice({ threads }))).toBe('TRIMKV_OPTION')
     expect(codeOf(() => createDevice({ isa: 'sse9' as 'avx2' }))).toBe('TRIMKV_OPTION')
   })
 
   it('take the instruction set from TRIMKV_CPU', () => {
-    const before = process.env['TRIMKV_CPU']
+    const before = process.env.TRIMKV_CPU
     try {
-      process.env['TRIMKV_CPU'] = 'baseline'
+      process.env.TRIMKV_CPU = 'baseline'
       using own = createDevice({ threads: 1 })
       expect(own.isa).toBe('baseline')
-      process.env['TRIMKV_CPU'] = 'fastest'
+      process.env.TRIMKV_CPU = 'fastest'
       expect(() => createDevice({ threads: 1 })).toThrow(/fastest/)
     } finally {
-      if (before === undefined) delete process.env['TRIMKV_CPU']
-      else process.env['TRIMKV_CPU'] = before
+      if (before === undefined) delete process.env.TRIMKV_CPU
+      else process.env.TRIMKV_CPU = before
     }
   })
 })
@@ -52,11 +56,33 @@ describe('options', () => {
 describe('elements', () => {
   it('are rounded to nearest even and read back as written', () => {
     const random = seededRandom(1)
-    const special = [0, -0, 1e-40, -1e-45, 65504, 65519, 65520, 1e38, 3.4e38, Infinity, -Infinity, Number.NaN, 2 ** -24, 2 ** -25, 1 + 2 ** -8, 1 + 3 * 2 ** -8]
-    const values = [...special, ...Array.from({ length: 500 }, () => random.normal() * 10 ** random.int(-9, 6))]
+    const special = [
+      0,
+      -0,
+      1e-40,
+      -1e-45,
+      65504,
+      65519,
+      65520,
+      1e38,
+      3.4e38,
+      Infinity,
+      -Infinity,
+      Number.NaN,
+      2 ** -24,
+      2 ** -25,
+      1 + 2 ** -8,
+      1 + 3 * 2 ** -8,
+    ]
+    const values = [
+      ...special,
+      ...Array.from({ length: 500 }, () => random.normal() * 10 ** random.int(-9, 6)),
+    ]
     for (const dtype of ['f32', 'bf16', 'f16'] as const) {
       using tensor = vector(values, dtype)
-      expect([...tensor.read()]).toEqual(values.map((value) => Math.fround(roundTo(dtype, Math.fround(value)))))
+      expect([...tensor.read()]).toEqual(
+        values.map((value) => Math.fround(roundTo(dtype, Math.fround(value)))),
+      )
     }
     using integers = vector([1, -2, 2 ** 31 - 1, -(2 ** 31)], 'i32')
     expect(integers.read()).toEqual(Int32Array.from([1, -2, 2 ** 31 - 1, -(2 ** 31)]))
@@ -64,11 +90,20 @@ describe('elements', () => {
 
   it('are read and written through strides', () => {
     for (const dtype of ['f32', 'bf16', 'i32'] as const) {
-      const base = device.tensor(Array.from({ length: 24 }, (_, i) => i), { dtype, shape: [2, 3, 4] })
-      const part = device.ops.slice(device.ops.slice(base, { axis: 2, start: 1, length: 2 }), { axis: 1, start: 1, length: 2 })
+      const base = device.tensor(
+        Array.from({ length: 24 }, (_, i) => i),
+        { dtype, shape: [2, 3, 4] },
+      )
+      const part = device.ops.slice(device.ops.slice(base, { axis: 2, start: 1, length: 2 }), {
+        axis: 1,
+        start: 1,
+        length: 2,
+      })
       expect([...part.read()]).toEqual([5, 6, 9, 10, 17, 18, 21, 22])
       part.write([0, 0, 0, 0, -1, -2, -3, -4])
-      expect([...base.read()]).toEqual([0, 1, 2, 3, 4, 0, 0, 7, 8, 0, 0, 11, 12, 13, 14, 15, 16, -1, -2, 19, 20, -3, -4, 23])
+      expect([...base.read()]).toEqual([
+        0, 1, 2, 3, 4, 0, 0, 7, 8, 0, 0, 11, 12, 13, 14, 15, 16, -1, -2, 19, 20, -3, -4, 23,
+      ])
       const column = device.ops.slice(base, { axis: 2, start: 3, length: 1 })
       expect([...column.read()]).toEqual([3, 7, 11, 15, 19, 23])
       base[Symbol.dispose]()
@@ -93,8 +128,21 @@ describe('elements', () => {
 describe('memory', () => {
   it('is refused for impossible shapes, without a trace', () => {
     const before = [device.liveTensors(), device.bytes()]
-    const bad = [[-1], [1.5], [Number.NaN], [Infinity], [2 ** 53], [2 ** 40, 2 ** 40], [0, 2 ** 50, 2 ** 50], [1, 1, 1, 1, 1, 1, 1]]
-    for (const shape of bad) expect(codeOf(() => device.empty({ dtype: 'f32', shape })), String(shape)).toBe('TRIMKV_SHAPE')
+    const bad = [
+      [-1],
+      [1.5],
+      [Number.NaN],
+      [Infinity],
+      [2 ** 53],
+      [2 ** 40, 2 ** 40],
+      [0, 2 ** 50, 2 ** 50],
+      [1, 1, 1, 1, 1, 1, 1],
+    ]
+    for (const shape of bad)
+      expect(
+        codeOf(() => device.empty({ dtype: 'f32', shape })),
+        String(shape),
+      ).toBe('TRIMKV_SHAPE')
     for (const shape of [[2 ** 45], [2 ** 52]]) {
       expect(codeOf(() => device.zeros({ dtype: 'f32', shape }))).toBe('TRIMKV_OUT_OF_MEMORY')
       expect(codeOf(() => device.reserve({ dtype: 'f32', shape }))).toBe('TRIMKV_OUT_OF_MEMORY')
@@ -136,6 +184,32 @@ describe('memory', () => {
     expect(device.liveTensors()).toBe(before)
   })
 
+  it('is freed by the garbage collector when it was forgotten', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    using own = createDevice({ threads: 1 })
+    ;(() => {
+      own.ops.reshape(own.zeros({ dtype: 'f32', shape: [8] }), [2, 4])
+      own.record((ops) => ops.zeros({ dtype: 'f32', shape: [4] })).runSync()
+      createDevice({ threads: 2 }).zeros({ dtype: 'f32', shape: [8] })
+    })()
+    expect(own.liveTensors()).toBe(3)
+    for (let round = 0; round < 50 && own.liveTensors() > 0; round++) {
+      collect()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    expect([own.liveTensors(), own.bytes()]).toEqual([0, 0])
+  })
+
+  it('makes the garbage collector run when much of it is forgotten', async () => {
+    const before = device.liveTensors()
+    for (let i = 0; i < 300; i++) {
+      device.empty({ dtype: 'f32', shape: [1 << 20] })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(device.liveTensors() - before).toBeLessThan(200)
+  })
+
   it('goes with its device', () => {
     const own = createDevice({ threads: 1 })
     const tensor = own.zeros({ dtype: 'f32', shape: [1] })
@@ -166,10 +240,12 @@ describe('scope', () => {
     scope(() => {
       const inner = scope(() => vector([1]))
       expect(inner.read()[0]).toBe(1)
-      expect(() => scope(() => {
-        vector([2])
-        throw new Error('stop')
-      })).toThrow('stop')
+      expect(() =>
+        scope(() => {
+          vector([2])
+          throw new Error('stop')
+        }),
+      ).toThrow('stop')
       expect(device.liveTensors()).toBe(before + 1)
     })
     expect(device.liveTensors()).toBe(before)
@@ -183,7 +259,14 @@ describe('scope', () => {
 describe('a mapped file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'trimkv-'))
   const path = join(folder, 'weights')
-  writeFileSync(path, Buffer.concat([Buffer.from([7]), Buffer.from(Float32Array.of(1, 2, 3).buffer), Buffer.from(Uint16Array.of(0x3f80, 0x4000).buffer)]))
+  writeFileSync(
+    path,
+    Buffer.concat([
+      Buffer.from([7]),
+      Buffer.from(Float32Array.of(1, 2, 3).buffer),
+      Buffer.from(Uint16Array.of(0x3f80, 0x4000).buffer),
+    ]),
+  )
   afterAll(() => rmSync(folder, { recursive: true }))
 
   it('gives read-only tensors at any offset, which outlive the mapping', () => {
@@ -208,7 +291,10 @@ describe('a mapped file', () => {
     expect(codeOf(() => device.mapFile(folder, 17))).toBe('TRIMKV_FORMAT')
     using mapping = device.mapFile(path, 17)
     for (const offset of [2, 17, 18, 2 ** 52, -1, 0.5]) {
-      expect(codeOf(() => mapping.tensor({ dtype: 'f32', shape: [4] }, offset)), String(offset)).toBe('TRIMKV_SHAPE')
+      expect(
+        codeOf(() => mapping.tensor({ dtype: 'f32', shape: [4] }, offset)),
+        String(offset),
+      ).toBe('TRIMKV_SHAPE')
     }
   })
 

@@ -4,7 +4,14 @@ import { fail } from './errors.ts'
 import { FileMapping } from './file-mapping.ts'
 import { type Isa, NativeDevice } from './native-device.ts'
 import type { AnyOp } from './op.ts'
-import { type Backend, type BackendCall, contiguousStrides, createOps, type Ops, type ViewSpec } from './ops.ts'
+import {
+  type Backend,
+  type BackendCall,
+  contiguousStrides,
+  createOps,
+  type Ops,
+  type ViewSpec,
+} from './ops.ts'
 import { type Program, recordProgram } from './program.ts'
 import { track } from './scope.ts'
 import { Tensor } from './tensor.ts'
@@ -96,12 +103,16 @@ export class Device implements Disposable {
   }
 
   #wrap({ dtype, shape }: TensorSpec, handle: number): Tensor {
-    return track(new Tensor(this.#native, { dtype, shape: [...shape], strides: contiguousStrides(shape) }, handle))
+    return track(
+      new Tensor(this.#native, { dtype, shape: [...shape], strides: contiguousStrides(shape) }, handle),
+    )
   }
 
   #view(tensor: Tensor, view: ViewSpec): Tensor {
     const handle = this.#native.view(this.#handleOf(tensor), view)
-    return track(new Tensor(this.#native, { dtype: tensor.dtype, shape: view.shape, strides: view.strides }, handle))
+    return track(
+      new Tensor(this.#native, { dtype: tensor.dtype, shape: view.shape, strides: view.strides }, handle),
+    )
   }
 
   #handleOf(tensor: Tensor | undefined): number {

@@ -2,7 +2,13 @@ import { fail } from './errors.ts'
 import type { AnyOp, SlotKind } from './op.ts'
 
 /** How native code is told to treat each tensor of an op: the order of `enum class Use` in native/core/registry.h. */
-const uses: Record<SlotKind | 'output', number> = { in: 0, optional: 1, inout: 2, optionalInout: 3, output: 4 }
+const uses: Record<SlotKind | 'output', number> = {
+  in: 0,
+  optional: 1,
+  inout: 2,
+  optionalInout: 3,
+  output: 4,
+}
 
 /** Opcode of "run JavaScript here". */
 const callOpcode = -1
@@ -40,7 +46,8 @@ export class CommandEncoder {
   /** @throws TRIMKV_UNSUPPORTED when the addon was built without the op */
   add({ op, handles, scalars }: Command): void {
     const opcode = this.#opcodes.get(op.name)
-    if (opcode === undefined) fail('TRIMKV_UNSUPPORTED', `[${op.name}] the native core was built without this op`)
+    if (opcode === undefined)
+      fail('TRIMKV_UNSUPPORTED', `[${op.name}] the native core was built without this op`)
     this.#write(opcode, handles, scalars)
   }
 
@@ -66,7 +73,8 @@ export class CommandEncoder {
     const wordEnd = this.#wordCount + 3 + handles.length
     const scalarEnd = this.#scalarCount + scalars.length
     if (wordEnd > this.#words.length) this.#words = grown(this.#words, new Int32Array(2 * wordEnd))
-    if (scalarEnd > this.#scalars.length) this.#scalars = grown(this.#scalars, new Float64Array(2 * scalarEnd))
+    if (scalarEnd > this.#scalars.length)
+      this.#scalars = grown(this.#scalars, new Float64Array(2 * scalarEnd))
     this.#words[this.#wordCount] = opcode
     this.#words[this.#wordCount + 1] = handles.length
     this.#words[this.#wordCount + 2] = scalars.length

@@ -15,11 +15,16 @@ function objects(folder: string): string[] {
 }
 
 // A shared inline function would be kept once by the linker, perhaps in its AVX-512 form for a baseline caller.
-describe.skipIf(!hasNm || missing !== undefined)(`kernel objects${missing ? ` (not built: ${missing})` : ''}`, () => {
-  it.each(folders)('define no symbol that the linker could share: %s', (folder) => {
-    const files = objects(folder)
-    expect(files.length).toBeGreaterThan(0)
-    const { stdout } = spawnSync('nm', ['--defined-only', '--extern-only', '--demangle', '-A', ...files], { encoding: 'utf8' })
-    expect(stdout.split('\n').filter((line) => line !== '')).toEqual([])
-  })
-})
+describe.skipIf(!hasNm || missing !== undefined)(
+  `kernel objects${missing ? ` (not built: ${missing})` : ''}`,
+  () => {
+    it.each(folders)('define no symbol that the linker could share: %s', (folder) => {
+      const files = objects(folder)
+      expect(files.length).toBeGreaterThan(0)
+      const { stdout } = spawnSync('nm', ['--defined-only', '--extern-only', '--demangle', '-A', ...files], {
+        encoding: 'utf8',
+      })
+      expect(stdout.split('\n').filter((line) => line !== '')).toEqual([])
+    })
+  },
+)

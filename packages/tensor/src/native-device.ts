@@ -4,8 +4,8 @@ import { fail } from './errors.ts'
 import { loadNative, type NativeAddon } from './native.ts'
 import { nativeError } from './native-error.ts'
 import type { AnyOp } from './op.ts'
-import type { ViewSpec } from './ops.ts'
 import { opTable } from './ops/index.ts'
+import type { ViewSpec } from './ops.ts'
 import type { TensorMemory } from './tensor.ts'
 
 /** Instruction sets, by the number native code knows them by. */
@@ -17,6 +17,9 @@ export type Isa = (typeof isas)[number]
 /** Where the memory of a new tensor comes from: the order of `enum class Source` in native/binding. */
 const sources = { empty: 0, zeros: 1, reserve: 2, slab: 3 } as const
 export type Source = keyof typeof sources
+
+/** Frees devices that were never disposed, once none of their tensors is left. */
+const forgotten = new FinalizationRegistry<() => void>((free) => free())
 
 let loaded: NativeAddon | undefined
 
@@ -32,14 +35,18 @@ function native(): NativeAddon {
 export const supportedIsas = (): readonly Isa[] => native().isas.map((number) => isas[number] as Isa)
 
 /** The one place that reads TRIMKV_CPU. */
-function chooseIsa(wanted: string | undefined = process.env['TRIMKV_CPU']): Isa {
+function chooseIsa(wanted: string | undefined = process.env.TRIMKV_CPU): Isa {
   const supported = supportedIsas()
   const isa = wanted ? supported.find((name) => name === wanted) : supported.at(-1)
   if (isa) return isa
   const isKnown = !wanted || (isas as readonly string[]).includes(wanted)
-  return fail(isKnown ? 'TRIMKV_UNSUPPORTED' : 'TRIMKV_OPTION', `cannot use the instruction set ${wanted ?? 'baseline'}`, {
-    why: [`this machine runs ${supported.join(', ') || 'none that the core is built for'}`],
-  })
+  return fail(
+    isKnown ? 'TRIMKV_UNSUPPORTED' : 'TRIMKV_OPTION',
+    `cannot use the instruction set ${wanted ?? 'baseline'}`,
+    {
+      why: [`this machine runs ${supported.join(', ') || 'none that the core is built for'}`],
+    },
+  )
 }
 
 /** The device as native code shows it: handles and command buffers, no tensors. */
@@ -56,6 +63,9 @@ export class NativeDevice implements TensorMemory {
     this.#native = native()
     this.isa = chooseIsa(isa)
     this.#id = this.#native.deviceCreate(isas.indexOf(this.isa), threads)
+    const { deviceDispose } = this.#native
+    const id = this.#id
+    forgotten.register(this, () => deviceDispose(id), this)
     this.opNames = this.#native.opNames
     this.#encoder = new CommandEncoder(this.opNames)
   }
@@ -75,7 +85,14 @@ export class NativeDevice implements TensorMemory {
   /** A contiguous tensor somewhere in a slab or file mapping. @throws TRIMKV_SHAPE when it reaches outside */
   place(storage: number, { dtype, shape }: TensorSpec, byteOffset: number): number {
     this.#setLayout(shape)
-    return this.#native.tensorPlace(this.#id, storage, dtypes[dtype].id, byteOffset, shape.length, this.#layout)
+    return this.#native.tensorPlace(
+      this.#id,
+      storage,
+      dtypes[dtype].id,
+      byteOffset,
+      shape.length,
+      this.#layout,
+    )
   }
 
   #setLayout(shape: readonly number[], strides: readonly number[] = []): void {
@@ -115,7 +132,11 @@ export class NativeDevice implements TensorMemory {
   }
 
   /** `onCall` tells whether the callback worked; `onDone` comes last. Gives the id of the run. */
-  runProgram(program: number, onCall: (index: number) => boolean, onDone: (failure: unknown) => void): number {
+  runProgram(
+    program: number,
+    onCall: (index: number) => boolean,
+    onDone: (failure: unknown) => void,
+  ): number {
     return this.#native.programRun(this.#id, program, onCall, onDone)
   }
 
@@ -142,6 +163,7 @@ export class NativeDevice implements TensorMemory {
   dispose(): void {
     if (this.#isDisposed) return
     this.#isDisposed = true
+    forgotten.unregister(this)
     this.#native.deviceDispose(this.#id)
   }
 }

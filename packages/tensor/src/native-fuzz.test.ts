@@ -19,7 +19,25 @@ afterAll(() => addon.deviceDispose(device))
 const ops = addon.opNames.map((name) => table[name]!).filter(Boolean)
 const pick = <T>(random: SeededRandom, items: readonly T[]): T => items[random.int(0, items.length - 1)]!
 
-const wildNumbers = [0, -0, 1, -1, 0.5, Number.NaN, Infinity, -Infinity, 1e300, -1e300, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 63), 5e-324, 4, 64]
+const wildNumbers = [
+  0,
+  -0,
+  1,
+  -1,
+  0.5,
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  1e300,
+  -1e300,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53,
+  -(2 ** 63),
+  5e-324,
+  4,
+  64,
+]
 const wildWords = [0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 1 << 20, 255, 4096]
 
 function makeTensor(random: SeededRandom, dtype: DType, shape: readonly number[]): number {
@@ -28,7 +46,11 @@ function makeTensor(random: SeededRandom, dtype: DType, shape: readonly number[]
   const handle = addon.tensorCreate(device, 1, dtypes[dtype].id, shape.length, layout)
   const count = elementCount(shape)
   const values = dtype === 'i32' ? new Int32Array(count) : new Float32Array(count)
-  addon.tensorWrite(device, handle, values.map(() => (random.next() < 0.2 ? pick(random, wildNumbers) : random.int(-1, 9))))
+  addon.tensorWrite(
+    device,
+    handle,
+    values.map(() => (random.next() < 0.2 ? pick(random, wildNumbers) : random.int(-1, 9))),
+  )
   return handle
 }
 
@@ -49,13 +71,20 @@ interface Call {
 function plausible(random: SeededRandom, scratch: readonly number[]): Call {
   const op = pick(random, ops)
   const test = opCases[op.name]!.fuzz(random) as OpCase<unknown>
-  const specs = { ...test.inputs, ...op.infer(test.inputs, test.attrs) } as Record<string, { dtype: DType; shape: number[] } | undefined>
+  const specs = { ...test.inputs, ...op.infer(test.inputs, test.attrs) } as Record<
+    string,
+    { dtype: DType; shape: number[] } | undefined
+  >
   const handles = [...Object.keys(op.slots), ...op.outputs].map((name) => {
     const spec = specs[name]
     return spec ? makeTensor(random, spec.dtype, spec.shape) : 0
   })
-  const used = handles.map((handle) => (random.next() < 0.02 ? pick(random, [...scratch, ...handles]) : handle))
-  const scalars = op.scalars(test.attrs).map((scalar) => (random.next() < 0.15 ? pick(random, wildNumbers) : scalar))
+  const used = handles.map((handle) =>
+    random.next() < 0.02 ? pick(random, [...scratch, ...handles]) : handle,
+  )
+  const scalars = op
+    .scalars(test.attrs)
+    .map((scalar) => (random.next() < 0.15 ? pick(random, wildNumbers) : scalar))
   return { words: [addon.opNames.indexOf(op.name), used.length, scalars.length, ...used], scalars, handles }
 }
 
@@ -65,10 +94,17 @@ function wild(random: SeededRandom, scratch: readonly number[]): Call {
   const scalars: number[] = []
   for (let i = random.int(1, 4); i > 0; i--) {
     const op = pick(random, ops)
-    const tensors = random.next() < 0.8 ? Object.keys(op.slots).length + op.outputs.length : random.int(-2, 20)
-    const count = random.next() < 0.8 ? op.scalars(opCases[op.name]!.cases[0]!.attrs).length : random.int(-2, 20)
-    words.push(random.next() < 0.9 ? addon.opNames.indexOf(op.name) : pick(random, [-1, -2, 1e6, ...wildWords]), tensors, count)
-    for (let t = 0; t < tensors; t++) words.push(random.next() < 0.9 ? pick(random, scratch) : pick(random, wildWords))
+    const tensors =
+      random.next() < 0.8 ? Object.keys(op.slots).length + op.outputs.length : random.int(-2, 20)
+    const count =
+      random.next() < 0.8 ? op.scalars(opCases[op.name]!.cases[0]!.attrs).length : random.int(-2, 20)
+    words.push(
+      random.next() < 0.9 ? addon.opNames.indexOf(op.name) : pick(random, [-1, -2, 1e6, ...wildWords]),
+      tensors,
+      count,
+    )
+    for (let t = 0; t < tensors; t++)
+      words.push(random.next() < 0.9 ? pick(random, scratch) : pick(random, wildWords))
     for (let s = 0; s < count; s++) scalars.push(pick(random, wildNumbers))
   }
   while (random.next() < 0.2 && words.length > 0) words.pop()
@@ -122,7 +158,8 @@ it('recognises handles that are stale, foreign or made up', () => {
     expect(addon.handleFree(device, handle)).toBe(false)
   }
   addon.handleFree(device, next)
-  for (const id of [0, device + 1, 0xffffffff]) expect(() => addon.liveTensors(id)).toThrow(/device does not exist/)
+  for (const id of [0, device + 1, 0xffffffff])
+    expect(() => addon.liveTensors(id)).toThrow(/device does not exist/)
 })
 
 it('refuses arguments of another kind', () => {

@@ -7,7 +7,7 @@ import { loadNative } from './native.ts'
 import type { AnyOp } from './op.ts'
 import { opTable } from './ops/index.ts'
 
-const path = process.env['TRIMKV_NATIVE_PATH'] ?? fileURLToPath(new URL('../build/trimkv.node', import.meta.url))
+const path = process.env.TRIMKV_NATIVE_PATH ?? fileURLToPath(new URL('../build/trimkv.node', import.meta.url))
 const { opNames } = loadNative()
 const uses = encodeUses(opNames, opTable as unknown as Record<string, AnyOp>)
 
@@ -37,7 +37,9 @@ function runProcess(script: string): Promise<Ending> {
   const child = spawn(process.execPath, ['--input-type=commonjs', '-e', client + script], { timeout: 20_000 })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data))
-  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, output: output.trim() })))
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, output: output.trim() })),
+  )
 }
 
 const startWorker = (script: string): Worker =>
@@ -50,7 +52,11 @@ const exit = (worker: Worker): Promise<number> => new Promise((resolve) => worke
 
 describe('a process', () => {
   it('ends by itself when its device is idle, disposed or not', async () => {
-    expect(await runProcess(`run(many).then(() => console.log('done'))`)).toEqual({ code: 0, signal: null, output: 'done' })
+    expect(await runProcess(`run(many).then(() => console.log('done'))`)).toEqual({
+      code: 0,
+      signal: null,
+      output: 'done',
+    })
     const disposing = `run(many).then(() => { addon.deviceDispose(device); console.log('done') })`
     expect(await runProcess(disposing)).toEqual({ code: 0, signal: null, output: 'done' })
     expect(await runProcess(`console.log('none')`)).toEqual({ code: 0, signal: null, output: 'none' })
@@ -64,11 +70,16 @@ describe('a process', () => {
   it('can exit during a run and inside a callback', async () => {
     expect(await runProcess(`run(many); process.exit(7)`)).toMatchObject({ code: 7, signal: null })
     expect(await runProcess(`run(calling, () => process.exit(8))`)).toMatchObject({ code: 8, signal: null })
-    expect(await runProcess(`addon.programRunSync(device, calling, () => process.exit(9))`)).toMatchObject({ code: 9, signal: null })
+    expect(await runProcess(`addon.programRunSync(device, calling, () => process.exit(9))`)).toMatchObject({
+      code: 9,
+      signal: null,
+    })
   })
 
   it('can end with an uncaught error while a run waits', async () => {
-    const ending = await runProcess(`run(many); run(calling); setImmediate(() => { throw new Error('broken') })`)
+    const ending = await runProcess(
+      `run(many); run(calling); setImmediate(() => { throw new Error('broken') })`,
+    )
     expect(ending).toMatchObject({ code: 1, signal: null })
     expect(ending.output).toContain('broken')
   })
@@ -98,7 +109,9 @@ describe('worker threads', () => {
 
   it('can be terminated inside a callback', async () => {
     for (const start of ['run(calling, spin)', 'addon.programRunSync(device, calling, spin)']) {
-      const worker = startWorker(`const spin = () => { parentPort.postMessage('inside'); for (;;); }; ${start}`)
+      const worker = startWorker(
+        `const spin = () => { parentPort.postMessage('inside'); for (;;); }; ${start}`,
+      )
       await message(worker)
       expect(await worker.terminate()).toBe(1)
     }

@@ -14,7 +14,14 @@ export interface NativeAddon {
   deviceDispose(device: number): void
   tensorCreate(device: number, source: number, dtype: number, rank: number, layout: Float64Array): number
   tensorView(device: number, base: number, offset: number, rank: number, layout: Float64Array): number
-  tensorPlace(device: number, storage: number, dtype: number, offset: number, rank: number, layout: Float64Array): number
+  tensorPlace(
+    device: number,
+    storage: number,
+    dtype: number,
+    offset: number,
+    rank: number,
+    layout: Float64Array,
+  ): number
   tensorRead(device: number, handle: number, into: Float32Array | Int32Array): void
   tensorWrite(device: number, handle: number, values: Float32Array | Int32Array): void
   handleFree(device: number, handle: number): boolean
@@ -25,7 +32,12 @@ export interface NativeAddon {
   programCreate(device: number, words: Int32Array, scalars: Float64Array): number
   programDispose(device: number, program: number): void
   programRunSync(device: number, program: number, onCall: (index: number) => boolean): void
-  programRun(device: number, program: number, onCall: (index: number) => boolean, onDone: (failure: unknown) => void): number
+  programRun(
+    device: number,
+    program: number,
+    onCall: (index: number) => boolean,
+    onDone: (failure: unknown) => void,
+  ): number
   programAbort(device: number, run: number): void
 }
 
@@ -49,7 +61,9 @@ const platform = `${process.platform}-${process.arch}`
 const localBuild = fileURLToPath(new URL('../build/trimkv.node', import.meta.url))
 
 /** Where the addon may be, in this order. A path given by the user is the only candidate: no silent fallback. */
-function candidates(path: string | undefined): readonly { readonly name: string; readonly load: () => unknown }[] {
+function candidates(
+  path: string | undefined,
+): readonly { readonly name: string; readonly load: () => unknown }[] {
   if (path) return [{ name: `TRIMKV_NATIVE_PATH=${path}`, load: () => require(path) }]
   return [
     { name: localBuild, load: () => require(localBuild) },
@@ -66,7 +80,7 @@ function checked(addon: NativeAddon): NativeAddon {
  * Loads the compiled core.
  * @throws TRIMKV_NATIVE_MISSING with everything that was tried
  */
-export function loadNative(path: string | undefined = process.env['TRIMKV_NATIVE_PATH']): NativeAddon {
+export function loadNative(path: string | undefined = process.env.TRIMKV_NATIVE_PATH): NativeAddon {
   const failures: { name: string; cause: unknown }[] = []
   for (const { name, load } of candidates(path)) {
     try {
@@ -76,11 +90,15 @@ export function loadNative(path: string | undefined = process.env['TRIMKV_NATIVE
     }
   }
   return fail('TRIMKV_NATIVE_MISSING', 'the native core of @trimkv/tensor could not be loaded', {
-    why: [`this is ${platform}, Node ${process.versions.node}`, ...failures.map(({ name, cause }) => `${name}: ${firstLine(cause)}`)],
+    why: [
+      `this is ${platform}, Node ${process.versions.node}`,
+      ...failures.map(({ name, cause }) => `${name}: ${firstLine(cause)}`),
+    ],
     hint: 'in a clone of the repository run `node tooling/native/build.mjs`; otherwise reinstall without --omit=optional',
     details: { platform, node: process.versions.node, tried: failures.map(({ name }) => name) },
     cause: failures[0]?.cause,
   })
 }
 
-const firstLine = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? ''
+const firstLine = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? ''

@@ -14,7 +14,8 @@ export type SlotValues<S extends Slots, T> = {
 
 /** One output called `out` is returned bare, several by name, none as nothing. */
 export type OutputValues<Out extends string, T> = [Out] extends [never]
-  ? void
+  ? // biome-ignore lint/suspicious/noConfusingVoidType: it is the return type of the op's function
+    void
   : [Out] extends ['out']
     ? T
     : { readonly [K in Out]: T }

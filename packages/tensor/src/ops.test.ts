@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { refTensor, referenceOps } from './reference-backend.ts'
+import { referenceOps, refTensor } from './reference-backend.ts'
 
 const ops = referenceOps()
-const iota = (shape: number[]) => refTensor(Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i), { dtype: 'f32', shape })
+const iota = (shape: number[]) =>
+  refTensor(
+    Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+    { dtype: 'f32', shape },
+  )
 
 describe('views', () => {
   it('slices and reshapes without copying', () => {
@@ -31,6 +35,8 @@ describe('rmsNorm', () => {
     const weight = refTensor([1, 2], { dtype: 'f32', shape: [2] })
     const out = ops.rmsNorm({ x: refTensor([3, 4], { dtype: 'f32', shape: [1, 2] }), weight }, { eps: 1e-12 })
     expect(out.toArray()[1]).toBeCloseTo((2 * 4) / Math.sqrt(12.5), 10)
-    expect(() => ops.rmsNorm({ x: iota([1, 3]), weight }, { eps: 1e-6 })).toThrow(/\[rmsNorm\] weight has shape \[2\]/)
+    expect(() => ops.rmsNorm({ x: iota([1, 3]), weight }, { eps: 1e-6 })).toThrow(
+      /\[rmsNorm\] weight has shape \[2\]/,
+    )
   })
 })

@@ -86,7 +86,8 @@ function reshapedStrides(tensor: TensorLike, shape: readonly number[]): number[]
   while (old >= 0) {
     let size = tensor.shape[old]!
     const inner = tensor.strides[old]!
-    while (old > 0 && tensor.strides[old - 1] === tensor.strides[old]! * tensor.shape[old]!) size *= tensor.shape[--old]!
+    while (old > 0 && tensor.strides[old - 1] === tensor.strides[old]! * tensor.shape[old]!)
+      size *= tensor.shape[--old]!
     let step = 1
     while (axis >= 0 && step < size) {
       strides[axis] = inner * step
@@ -101,13 +102,20 @@ function reshapedStrides(tensor: TensorLike, shape: readonly number[]): number[]
 
 function reshapeView(tensor: TensorLike, shape: readonly number[]): ViewSpec {
   if (elementCount(shape) !== elementCount(tensor.shape)) {
-    fail('TRIMKV_SHAPE', `[reshape] [${tensor.shape.join(', ')}] does not have the size of [${shape.join(', ')}]`)
+    fail(
+      'TRIMKV_SHAPE',
+      `[reshape] [${tensor.shape.join(', ')}] does not have the size of [${shape.join(', ')}]`,
+    )
   }
   const strides = reshapedStrides(tensor, shape)
   if (!strides) {
-    fail('TRIMKV_SHAPE', `[reshape] [${tensor.shape.join(', ')}] is strided and cannot become [${shape.join(', ')}]`, {
-      hint: 'copy it first',
-    })
+    fail(
+      'TRIMKV_SHAPE',
+      `[reshape] [${tensor.shape.join(', ')}] is strided and cannot become [${shape.join(', ')}]`,
+      {
+        hint: 'copy it first',
+      },
+    )
   }
   return { shape: [...shape], strides, offset: 0 }
 }
@@ -116,25 +124,32 @@ function sliceView(tensor: TensorLike, range: { axis: number; start: number; len
   const { axis, start, length } = range
   const size = tensor.shape[axis]
   if (size === undefined || start < 0 || length < 0 || start + length > size) {
-    fail('TRIMKV_SHAPE', `[slice] ${start}…${start + length} of axis ${axis} is outside [${tensor.shape.join(', ')}]`)
+    fail(
+      'TRIMKV_SHAPE',
+      `[slice] ${start}…${start + length} of axis ${axis} is outside [${tensor.shape.join(', ')}]`,
+    )
   }
   const shape = tensor.shape.map((s, i) => (i === axis ? length : s))
   return { shape, strides: [...tensor.strides], offset: start * tensor.strides[axis]! }
 }
 
-function runOp<T extends TensorLike>(backend: Backend<T>, op: AnyOp, inputs: Record<string, T>, attrs: unknown): unknown {
-  const outputs = op.infer(inputs, attrs ?? {}) as Record<string, TensorSpec>
-  const result = backend.run(op, { inputs, outputs, attrs: attrs ?? {} })
-  if (op.outputs.length === 0) return undefined
-  return op.outputs.length === 1 && op.outputs[0] === 'out' ? result['out'] : result
-}
+type UntypedOpFunction<T> = (inputs: Record<string, T>, attrs?: unknown) => unknown
+
+const opFunction =
+  <T extends TensorLike>(backend: Backend<T>, op: AnyOp): UntypedOpFunction<T> =>
+  (inputs, attrs = {}) => {
+    const outputs = op.infer(inputs, attrs) as Record<string, TensorSpec>
+    const result = backend.run(op, { inputs, outputs, attrs })
+    if (op.outputs.length === 0) return undefined
+    return op.outputs.length === 1 && op.outputs[0] === 'out' ? result.out : result
+  }
 
 /** Puts the typed operator functions over a backend. */
 export function createOps<T extends TensorLike>(backend: Backend<T>): Ops<T> {
   const functions = Object.fromEntries(
     Object.entries(opTable as unknown as Record<string, AnyOp>).map(([name, op]) => [
       name,
-      (inputs: Record<string, T>, attrs?: unknown) => runOp(backend, op, inputs, attrs),
+      opFunction(backend, op),
     ]),
   )
   const views: ViewOps<T> = {

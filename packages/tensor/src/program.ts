@@ -1,7 +1,7 @@
 import { fail } from './errors.ts'
 import type { NativeDevice } from './native-device.ts'
 import { createOps, type Ops } from './ops.ts'
-import { Recorder, type Recorded } from './recorder.ts'
+import { type Recorded, Recorder } from './recorder.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Frees programs that were never disposed; their tensors have a backstop of their own. */
@@ -59,7 +59,8 @@ export class Program<R> implements Disposable {
    * @throws TRIMKV_DEVICE while a `run` is under way; what a `call` has thrown; TRIMKV_* when an op finds its data invalid
    */
   runSync(): void {
-    if (this.#running > 0) fail('TRIMKV_DEVICE', '[program] runSync while a run is under way', { hint: 'await the run first' })
+    if (this.#running > 0)
+      fail('TRIMKV_DEVICE', '[program] runSync while a run is under way', { hint: 'await the run first' })
     const calls = this.#calls()
     this.#running++
     try {
@@ -86,7 +87,8 @@ export class Program<R> implements Disposable {
       onCall: (index) => {
         try {
           const returned: unknown = this.#recorded.callbacks[index]?.()
-          if (returned instanceof Promise) fail('TRIMKV_OPTION', '[call] the function returned a promise', { hint: 'make it synchronous' })
+          if (returned instanceof Promise)
+            fail('TRIMKV_OPTION', '[call] the function returned a promise', { hint: 'make it synchronous' })
           return true
         } catch (value) {
           calls.thrown = { value }
@@ -105,7 +107,8 @@ export function recordProgram<R>(device: NativeDevice, build: (ops: Ops<Tensor>)
   const recorder = new Recorder(device)
   try {
     const result = build(createOps(recorder))
-    if (result instanceof Promise) fail('TRIMKV_OPTION', '[record] the function returned a promise', { hint: 'make it synchronous' })
+    if (result instanceof Promise)
+      fail('TRIMKV_OPTION', '[record] the function returned a promise', { hint: 'make it synchronous' })
     return new Program(device, result, recorder.finish(result))
   } catch (error) {
     recorder.discard()

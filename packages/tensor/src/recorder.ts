@@ -65,9 +65,13 @@ export class Recorder implements Backend<Tensor> {
   view(tensor: Tensor, view: ViewSpec): Tensor {
     const layout = { dtype: tensor.dtype, shape: view.shape, strides: view.strides }
     const base = this.#virtual.get(tensor)
-    if (!base) return this.#own(new Tensor(this.#device, layout, this.#device.view(this.#handleOf(tensor), view)))
+    if (!base)
+      return this.#own(new Tensor(this.#device, layout, this.#device.view(this.#handleOf(tensor), view)))
     const made = new Tensor(this.#device, layout)
-    this.#virtual.set(made, { buffer: base.buffer, view: { ...view, offset: base.view.offset + view.offset } })
+    this.#virtual.set(made, {
+      buffer: base.buffer,
+      view: { ...view, offset: base.view.offset + view.offset },
+    })
     return made
   }
 
@@ -114,13 +118,17 @@ export class Recorder implements Backend<Tensor> {
   /** Gives every virtual tensor a handle on the slab. */
   #place(handles: Map<Tensor, number>): number {
     const buffers = [...new Set([...this.#virtual.values()].map(({ buffer }) => buffer))]
-    const { offsets, bytes } = planSlab(buffers.map(({ spec, first, last }): Lifetime => ({ bytes: byteSize(spec), first, last })))
+    const { offsets, bytes } = planSlab(
+      buffers.map(({ spec, first, last }): Lifetime => ({ bytes: byteSize(spec), first, last })),
+    )
     const slab = this.#device.create('slab', { dtype: 'i32', shape: [bytes / 4] })
     const bases: number[] = []
     try {
-      for (const [index, { spec }] of buffers.entries()) bases.push(this.#device.place(slab, spec, offsets[index]!))
+      for (const [index, { spec }] of buffers.entries())
+        bases.push(this.#device.place(slab, spec, offsets[index]!))
       const baseOf = new Map(buffers.map((buffer, index) => [buffer, bases[index]!]))
-      for (const [tensor, { buffer, view }] of this.#virtual) handles.set(tensor, this.#device.view(baseOf.get(buffer)!, view))
+      for (const [tensor, { buffer, view }] of this.#virtual)
+        handles.set(tensor, this.#device.view(baseOf.get(buffer)!, view))
     } finally {
       for (const handle of [slab, ...bases]) this.#device.free(handle)
     }
@@ -129,7 +137,8 @@ export class Recorder implements Backend<Tensor> {
 
   #compile(handles: ReadonlyMap<Tensor, number>): number {
     const encoder = new CommandEncoder(this.#device.opNames)
-    const handleOf = (tensor: Tensor | undefined): number => (tensor ? (handles.get(tensor) ?? this.#handleOf(tensor)) : 0)
+    const handleOf = (tensor: Tensor | undefined): number =>
+      tensor ? (handles.get(tensor) ?? this.#handleOf(tensor)) : 0
     for (const command of this.#commands) {
       if (typeof command === 'number') encoder.addCall(command)
       else encoder.add({ op: command.op, handles: command.tensors.map(handleOf), scalars: command.scalars })

@@ -1,7 +1,15 @@
 import { type DType, elementCount, type TensorSpec } from './dtype.ts'
 import { fail } from './errors.ts'
 import type { AnyOp, RefArray } from './op.ts'
-import { type Backend, type BackendCall, contiguousStrides, createOps, type Ops, type TensorLike, type ViewSpec } from './ops.ts'
+import {
+  type Backend,
+  type BackendCall,
+  contiguousStrides,
+  createOps,
+  type Ops,
+  type TensorLike,
+  type ViewSpec,
+} from './ops.ts'
 import { roundTo } from './round.ts'
 
 /** A tensor of the f64 reference: a window on an array of doubles. */
@@ -75,7 +83,9 @@ const sameWindow = (a: RefTensor, b: RefTensor): boolean =>
 
 function runReference(op: AnyOp, call: BackendCall<RefTensor>): Record<string, RefTensor> {
   const arrays: Record<string, RefArray> = {}
-  const entries = Object.entries(call.inputs).filter((entry): entry is [string, RefTensor] => entry[1] !== undefined)
+  const entries = Object.entries(call.inputs).filter(
+    (entry): entry is [string, RefTensor] => entry[1] !== undefined,
+  )
   for (const [slot, tensor] of entries) {
     // Two slots may name the same window: then a write through one is seen through the other, as on a device.
     const twin = entries.find(([other, t]) => arrays[other] && sameWindow(t, tensor))
@@ -89,13 +99,16 @@ function runReference(op: AnyOp, call: BackendCall<RefTensor>): Record<string, R
   for (const [slot, kind] of Object.entries(op.slots as Record<string, string>)) {
     if (/inout/i.test(kind) && arrays[slot]) call.inputs[slot]!.assign(arrays[slot].data)
   }
-  return Object.fromEntries(Object.entries(outputs).map(([name, array]) => [name, refTensor(array.data, array)]))
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, array]) => [name, refTensor(array.data, array)]),
+  )
 }
 
 /** Executes ops by their f64 definitions in TypeScript: slow, exact, needs no addon. */
 export const referenceBackend: Backend<RefTensor> = {
   run: runReference,
-  view: (tensor, view) => new RefTensor(tensor.storage, tensor.dtype, { ...view, offset: tensor.offset + view.offset }),
+  view: (tensor, view) =>
+    new RefTensor(tensor.storage, tensor.dtype, { ...view, offset: tensor.offset + view.offset }),
   zeros: refZeros,
   call: (fn) => fn(),
 }

@@ -22,7 +22,8 @@ export function scope<R>(fn: () => R): R {
   open.push(made)
   try {
     const result = fn()
-    if (result instanceof Promise) fail('TRIMKV_OPTION', '[scope] the function returned a promise', { hint: 'make it synchronous' })
+    if (result instanceof Promise)
+      fail('TRIMKV_OPTION', '[scope] the function returned a promise', { hint: 'make it synchronous' })
     kept = reachableTensors(result)
     return result
   } finally {

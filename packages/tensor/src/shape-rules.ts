@@ -31,7 +31,9 @@ export class ShapeRules {
         return bound[want] === size
       })
     if (!ok) {
-      const expected = pattern.map((p) => (typeof p === 'string' && bound[p] !== undefined ? `${p}=${bound[p]}` : p))
+      const expected = pattern.map((p) =>
+        typeof p === 'string' && bound[p] !== undefined ? `${p}=${bound[p]}` : p,
+      )
       fail('TRIMKV_SHAPE', `[${this.#op}] ${name} has shape ${text(spec.shape)}`, {
         why: [`expected [${expected.join(', ')}]`],
         details: { op: this.#op, tensor: name, shape: [...spec.shape] },

@@ -16,7 +16,12 @@ function overlapping(buffers: readonly Lifetime[], offsets: readonly number[]): 
 
 /** No plan can be smaller than what is in use at one command. */
 const peak = (buffers: readonly Lifetime[]): number =>
-  Math.max(0, ...buffers.map(({ first }) => buffers.filter((b) => b.first <= first && first <= b.last).reduce((sum, b) => sum + b.bytes, 0)))
+  Math.max(
+    0,
+    ...buffers.map(({ first }) =>
+      buffers.filter((b) => b.first <= first && first <= b.last).reduce((sum, b) => sum + b.bytes, 0),
+    ),
+  )
 
 describe('planSlab', () => {
   it('never lets buffers share bytes while both are in use, and stays near the least that is possible', () => {
@@ -29,7 +34,9 @@ describe('planSlab', () => {
       })
       const { offsets, bytes } = planSlab(buffers)
       expect(overlapping(buffers, offsets), `seed ${seed}`).toEqual([])
-      expect(offsets.every((offset, i) => offset % 64 === 0 && offset + buffers[i]!.bytes <= bytes)).toBe(true)
+      expect(offsets.every((offset, i) => offset % 64 === 0 && offset + buffers[i]!.bytes <= bytes)).toBe(
+        true,
+      )
       expect(bytes).toBeLessThanOrEqual(1.5 * peak(buffers))
     }
   })

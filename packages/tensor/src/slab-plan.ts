@@ -11,47 +11,43 @@ export interface SlabPlan {
   readonly bytes: number
 }
 
-interface Placed extends Lifetime {
-  readonly offset: number
-}
-
 const alignment = 64
 const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment
 
-/** The smallest gap that fits between buffers in use at the same time; above them all when there is none. */
-function bestOffset(buffer: Lifetime, placedByOffset: readonly Placed[]): number {
-  let best: number | undefined
-  let bestSize = Number.POSITIVE_INFINITY
-  let end = 0
-  for (const other of placedByOffset) {
-    if (other.last < buffer.first || buffer.last < other.first) continue
-    const gap = other.offset - end
-    if (gap >= buffer.bytes && gap < bestSize) {
-      best = end
-      bestSize = gap
-    }
-    end = Math.max(end, aligned(other.offset + other.bytes))
-  }
-  return best ?? end
-}
-
 /**
  * Packs buffers into one slab so that two share bytes only when they are never in use at the same time.
- * Largest first, each into the best-fitting gap.
+ * Largest first, each into the smallest gap that fits between those in use with it, else above them.
  */
 export function planSlab(buffers: readonly Lifetime[]): SlabPlan {
-  const offsets = new Array<number>(buffers.length).fill(0)
-  const placed: Placed[] = []
-  const order = [...buffers.keys()].sort((a, b) => buffers[b]!.bytes - buffers[a]!.bytes || a - b)
-  let bytes = 0
-  for (const index of order) {
-    const buffer = buffers[index]!
-    if (buffer.bytes === 0) continue
-    const offset = bestOffset(buffer, placed)
+  // Columns of numbers: programs have thousands of buffers, and every pair of them is looked at.
+  const first = Float64Array.from(buffers, (buffer) => buffer.first)
+  const last = Float64Array.from(buffers, (buffer) => buffer.last)
+  const size = Float64Array.from(buffers, (buffer) => aligned(buffer.bytes))
+  const offsets = new Float64Array(buffers.length)
+  /** Those that have a place, by offset. */
+  const placed: number[] = []
+
+  const place = (index: number): void => {
+    let best = Number.NaN
+    let smallest = Number.POSITIVE_INFINITY
+    let end = 0
+    for (const other of placed) {
+      if (last[other]! < first[index]! || last[index]! < first[other]!) continue
+      const gap = offsets[other]! - end
+      if (gap >= size[index]! && gap < smallest) {
+        best = end
+        smallest = gap
+      }
+      end = Math.max(end, offsets[other]! + size[other]!)
+    }
+    const offset = Number.isNaN(best) ? end : best
     offsets[index] = offset
-    bytes = Math.max(bytes, aligned(offset + buffer.bytes))
-    const at = placed.findIndex((other) => other.offset > offset)
-    placed.splice(at < 0 ? placed.length : at, 0, { ...buffer, offset })
+    const at = placed.findIndex((other) => offsets[other]! > offset)
+    placed.splice(at < 0 ? placed.length : at, 0, index)
   }
-  return { offsets, bytes }
+
+  const order = [...buffers.keys()].sort((a, b) => size[b]! - size[a]! || a - b)
+  for (const index of order) if (size[index]! > 0) place(index)
+  const bytes = placed.reduce((most, index) => Math.max(most, offsets[index]! + size[index]!), 0)
+  return { offsets: [...offsets], bytes }
 }

@@ -14,7 +14,13 @@ export interface SlotLayout {
 /** Counts that touch the edges: full, almost full, one, empty, half. */
 export function edgeLayout(B: number, H: number, cap: number): SlotLayout {
   const edges = [cap, Math.max(cap - 1, 0), Math.min(1, cap), 0, cap >> 1]
-  return { B, H, cap, counts: Array.from({ length: B * H }, (_, i) => edges[i % edges.length]!), order: 'rotated' }
+  return {
+    B,
+    H,
+    cap,
+    counts: Array.from({ length: B * H }, (_, i) => edges[i % edges.length]!),
+    order: 'rotated',
+  }
 }
 
 /** Random sizes; `minCount` slots at least in every head. */

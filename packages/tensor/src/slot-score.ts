@@ -1,3 +1,5 @@
+import type { ShapeRules } from './shape-rules.ts'
+
 /**
  * How a stored slot is rated; larger is kept. All arithmetic is f32, so that every device takes the same decisions:
  * - `recency`: the token's index
@@ -19,6 +21,12 @@ export const slotScoreScalars = (score: SlotScore): readonly [number, number] =>
   kindIds[score.kind],
   score.kind === 'decay' ? score.ageOffset : 0,
 ]
+
+/** @throws TRIMKV_OPTION when the age offset is no integer */
+export function checkSlotScore(rules: ShapeRules, score: SlotScore): void {
+  const whole = score.kind !== 'decay' || Number.isSafeInteger(score.ageOffset)
+  rules.option(whole, 'ageOffset must be an integer')
+}
 
 /** What a score may look at: one slot and the length of its sequence. Missing columns are left out. */
 export interface RatedSlot {

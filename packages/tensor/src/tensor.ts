@@ -23,7 +23,8 @@ const forgotten = new FinalizationRegistry<Lease>(({ memory, handle }) => memory
 const gone = {
   disposed: 'it was disposed',
   recording: 'it belongs to a program that is still being recorded',
-  intermediate: 'it exists only while its program runs: return it from the recording, or name it in `call`, to read it',
+  intermediate:
+    'it exists only while its program runs: return it from the recording, or name it in `call`, to read it',
 } as const
 
 /**
@@ -50,7 +51,9 @@ export class Tensor implements TensorLike, Disposable {
   /** Number the device knows the tensor by. @throws TRIMKV_HANDLE when there is nothing behind it */
   get handle(): number {
     if (this.#handle === 0) {
-      fail('TRIMKV_HANDLE', `the tensor [${this.shape.join(', ')}] is not available`, { why: [gone[this.#gone]] })
+      fail('TRIMKV_HANDLE', `the tensor [${this.shape.join(', ')}] is not available`, {
+        why: [gone[this.#gone]],
+      })
     }
     return this.#handle
   }
@@ -103,7 +106,10 @@ const toFloat32 = (values: ArrayLike<number>): Float32Array =>
 function toInt32(values: ArrayLike<number>): Int32Array {
   if (values instanceof Int32Array) return values
   return Int32Array.from(values, (value, index) => {
-    if (value !== (value | 0)) fail('TRIMKV_OPTION', `value ${index} of an i32 tensor is ${value}`, { why: ['expected an integer of 32 bits'] })
+    if (value !== (value | 0))
+      fail('TRIMKV_OPTION', `value ${index} of an i32 tensor is ${value}`, {
+        why: ['expected an integer of 32 bits'],
+      })
     return value
   })
 }

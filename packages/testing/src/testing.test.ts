@@ -35,14 +35,25 @@ describe('seededRandom', () => {
 
 describe('closeness', () => {
   it('measures the relative norm and finds the worst element', () => {
-    expect(closeness([3, 4.5], [3, 4])).toEqual({ relative: 0.1, largest: 0.5, worst: 1, mismatch: undefined })
+    expect(closeness([3, 4.5], [3, 4])).toEqual({
+      relative: 0.1,
+      largest: 0.5,
+      worst: 1,
+      mismatch: undefined,
+    })
     expect(relativeError([0.25], [0])).toBe(0.25)
   })
 
   it('never accepts NaN or infinity for a number, nor the other infinity', () => {
     const inf = Number.POSITIVE_INFINITY
     expect(relativeError([Number.NaN, -inf, 1], [Number.NaN, -inf, 1])).toBe(0)
-    for (const [a, b] of [[Number.NaN, 1], [1, Number.NaN], [inf, -inf], [inf, 3], [Number.NaN, inf]] as const) {
+    for (const [a, b] of [
+      [Number.NaN, 1],
+      [1, Number.NaN],
+      [inf, -inf],
+      [inf, 3],
+      [Number.NaN, inf],
+    ] as const) {
       expect(relativeError([a], [b])).toBe(inf)
     }
     expect(relativeError([1], [1, 2])).toBe(inf)

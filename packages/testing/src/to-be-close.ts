@@ -17,10 +17,16 @@ interface MatcherResult {
  * Matcher for arrays of numbers: `expect.extend({ toBeClose })`, then `expect(a).toBeClose(b, { relative: 1e-5 })`.
  * Lengths must agree, NaN matches NaN only, an infinity matches the same infinity only.
  */
-export function toBeClose(actual: ArrayLike<number>, expected: ArrayLike<number>, bounds: CloseBounds): MatcherResult {
+export function toBeClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  bounds: CloseBounds,
+): MatcherResult {
   const { relative, largest, worst, mismatch } = closeness(actual, expected)
   const pass =
-    mismatch === undefined && relative <= (bounds.relative ?? Number.POSITIVE_INFINITY) && largest <= (bounds.absolute ?? Number.POSITIVE_INFINITY)
+    mismatch === undefined &&
+    relative <= (bounds.relative ?? Number.POSITIVE_INFINITY) &&
+    largest <= (bounds.absolute ?? Number.POSITIVE_INFINITY)
   const at = mismatch ?? worst
   const lengths = actual.length === expected.length ? '' : `, lengths ${actual.length} and ${expected.length}`
   return {

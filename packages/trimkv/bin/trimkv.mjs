@@ -10,7 +10,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(`trimkv needs Node 20.19 or newer; this is ${process.versions.node}\n`)
   process.exitCode = 1
 } else if (!existsSync(cli)) {
-  process.stderr.write(`trimkv is not built: ${fileURLToPath(cli)} is missing; run \`npm run build\` in the checkout\n`)
+  process.stderr.write(
+    `trimkv is not built: ${fileURLToPath(cli)} is missing; run \`npm run build\` in the checkout\n`,
+  )
   process.exitCode = 1
 } else {
   const { main } = await import(cli.href)

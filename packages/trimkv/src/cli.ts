@@ -13,14 +13,30 @@ import { errorText } from './terminal/error-text.ts'
 import { exitCodeOf, exitCodes } from './terminal/exit-code.ts'
 import { createTerminal, type Terminal, type Verbosity } from './terminal/terminal.ts'
 
-const commands = [generateCommand, chatCommand, compareCommand, scoreCommand, traceCommand, inspectCommand, doctorCommand]
+const commands = [
+  generateCommand,
+  chatCommand,
+  compareCommand,
+  scoreCommand,
+  traceCommand,
+  inspectCommand,
+  doctorCommand,
+]
 
 const version = (): string => {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   return version
 }
 
-function verbosityOf({ quiet, verbose }: { readonly quiet?: boolean; readonly verbose?: boolean }): Verbosity {
+function verbosityOf({
+  quiet,
+  verbose,
+}: {
+  readonly quiet?: boolean
+  readonly verbose?: boolean
+}): Verbosity {
   if (quiet) return 'quiet'
   return verbose ? 'verbose' : 'normal'
 }
@@ -45,9 +61,14 @@ const failureText = (error: unknown, { talkColors, columns, verbosity }: Termina
 /** A message of commander in the form of all other errors. */
 function usageError(message: string, write: (text: string) => void): void {
   const { talkColors } = createTerminal(process, process.env)
-  const [what = '', hint] = message.replace(/^error: /, '').trim().split('\n')
+  const [what = '', hint] = message
+    .replace(/^error: /, '')
+    .trim()
+    .split('\n')
   const more = hint ?? 'trimkv --help lists commands, trimkv COMMAND --help its options'
-  write(`${talkColors.red('✖')} ${talkColors.bold(what)}\n  ${talkColors.cyan('→')} ${more.replace(/[()]/g, '')}\n`)
+  write(
+    `${talkColors.red('✖')} ${talkColors.bold(what)}\n  ${talkColors.cyan('→')} ${more.replace(/[()]/g, '')}\n`,
+  )
 }
 
 function createProgram(finish: (code: number) => void): Command {

@@ -1,6 +1,6 @@
 import {
-  ChatSession,
   type ChatOptions,
+  ChatSession,
   type CompareOptions,
   type Comparison,
   compare,

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
-import { parsePolicy, type Policy } from '@trimkv/cache'
+import { type Policy, parsePolicy } from '@trimkv/cache'
 import type { PolicyInput } from '@trimkv/engine'
 import { fail, TrimError } from '@trimkv/tensor'
 
@@ -32,11 +32,15 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
     if (TrimError.isInstance(cause)) throw cause
     const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
     const missing = /^Cannot find module/.test(reason)
-    return fail(missing ? 'TRIMKV_NOT_FOUND' : 'TRIMKV_POLICY_CONTRACT', `The policy file ${path} cannot be loaded`, {
-      why: [reason],
-      details: { path },
-      cause,
-    })
+    return fail(
+      missing ? 'TRIMKV_NOT_FOUND' : 'TRIMKV_POLICY_CONTRACT',
+      `The policy file ${path} cannot be loaded`,
+      {
+        why: [reason],
+        details: { path },
+        cause,
+      },
+    )
   }
 }
 
@@ -47,14 +51,18 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
  */
 export async function loadPolicyFile(path: string): Promise<Policy> {
   const exported = await importModule(resolve(path))
-  const found = isPolicy(exported['default']) ? [exported['default']] : Object.values(exported).filter(isPolicy)
+  const found = isPolicy(exported.default) ? [exported.default] : Object.values(exported).filter(isPolicy)
   const [policy] = found
   if (found.length === 1 && policy) return policy
-  return fail('TRIMKV_POLICY_CONTRACT', `${path} exports ${found.length === 0 ? 'no policy' : `${found.length} policies`}`, {
-    why: [`its exports are ${Object.keys(exported).join(', ') || 'none'}`],
-    hint: 'export one result of definePolicy, as default or by name',
-    details: { path },
-  })
+  return fail(
+    'TRIMKV_POLICY_CONTRACT',
+    `${path} exports ${found.length === 0 ? 'no policy' : `${found.length} policies`}`,
+    {
+      why: [`its exports are ${Object.keys(exported).join(', ') || 'none'}`],
+      hint: 'export one result of definePolicy, as default or by name',
+      details: { path },
+    },
+  )
 }
 
 /**

@@ -39,9 +39,19 @@ export class ChatSession implements Disposable {
     this.#options = options
     this.#maxTokens = options.maxTokens ?? model.spec.maxLength
     if (options.system !== undefined) this.messages.push({ role: 'system', content: options.system })
-    const context = { spec: model.spec, hasGates: model.decoder.gates !== undefined, contextTokens: this.#maxTokens, batch: 1 }
+    const context = {
+      spec: model.spec,
+      hasGates: model.decoder.gates !== undefined,
+      contextTokens: this.#maxTokens,
+      batch: 1,
+    }
     const settings = resolveCacheOptions(options, context)
-    this.#session = new DecoderSession(model, { ...settings, batch: 1, maxTokens: this.#maxTokens, grows: true })
+    this.#session = new DecoderSession(model, {
+      ...settings,
+      batch: 1,
+      maxTokens: this.#maxTokens,
+      grows: true,
+    })
   }
 
   /**
@@ -49,11 +59,17 @@ export class ChatSession implements Disposable {
    * takes the message back.
    * @throws TRIMKV_TEMPLATE without a chat template, TRIMKV_POSITION_LIMIT, TRIMKV_OPTION; `signal.reason` when aborted
    */
-  async *send(content: string, signal: AbortSignal | undefined = this.#options.signal): AsyncGenerator<GenerateEvent, void, undefined> {
+  async *send(
+    content: string,
+    signal: AbortSignal | undefined = this.#options.signal,
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
     const asked: ChatMessage = { role: 'user', content }
     const { enableThinking } = this.#options
     const messages = [...this.messages, asked]
-    const ids = await promptIds(this.#model, { messages, ...(enableThinking !== undefined && { enableThinking }) })
+    const ids = await promptIds(this.#model, {
+      messages,
+      ...(enableThinking !== undefined && { enableThinking }),
+    })
     const fresh = this.#unread(ids)
     const answer = await this.#answer(ids)
     const read = [...ids]
@@ -67,7 +83,8 @@ export class ChatSession implements Disposable {
   /** The part of the conversation that the cache has not read; everything, after emptying it, when it does not continue. */
   #unread(ids: readonly number[]): readonly number[] {
     const read = this.#read
-    if (read && read.length < ids.length && read.every((id, at) => ids[at] === id)) return ids.slice(read.length)
+    if (read && read.length < ids.length && read.every((id, at) => ids[at] === id))
+      return ids.slice(read.length)
     this.#session.begin(0, this.#maxTokens)
     return ids
   }
@@ -76,11 +93,19 @@ export class ChatSession implements Disposable {
     const { maxNewTokens, stop = [], stopIds, ignoreEnd, logProbs } = this.#options
     const room = this.#maxTokens - ids.length + 1
     if (room < 1) {
-      fail('TRIMKV_POSITION_LIMIT', `The conversation has ${ids.length} tokens and may have ${this.#maxTokens}`, {
-        hint: 'start a new conversation',
-      })
+      fail(
+        'TRIMKV_POSITION_LIMIT',
+        `The conversation has ${ids.length} tokens and may have ${this.#maxTokens}`,
+        {
+          hint: 'start a new conversation',
+        },
+      )
     }
-    const allowed = allowedNewTokens(this.#model.spec, { promptTokens: ids.length, maxNewTokens }, this.#options)
+    const allowed = allowedNewTokens(
+      this.#model.spec,
+      { promptTokens: ids.length, maxNewTokens },
+      this.#options,
+    )
     return new Answer({
       sampling: this.#options,
       promptIds: ids,
@@ -103,7 +128,12 @@ export class ChatSession implements Disposable {
     const session = this.#session
     const started = performance.now()
     let prefillMs = 0
-    for await (const { processed, total, result } of prefill(session, { seat: 0, ids: fresh, output: 'last', signal })) {
+    for await (const { processed, total, result } of prefill(session, {
+      seat: 0,
+      ids: fresh,
+      output: 'last',
+      signal,
+    })) {
       yield { type: 'prefill', processed, total }
       if (processed < total) continue
       prefillMs = performance.now() - started

@@ -41,7 +41,11 @@ interface Seat {
   firstTokenAt: number
 }
 
-async function createSeats(model: Model, prompts: readonly Prompt[], options: GenerateOptions): Promise<Seat[]> {
+async function createSeats(
+  model: Model,
+  prompts: readonly Prompt[],
+  options: GenerateOptions,
+): Promise<Seat[]> {
   const tokenizer = await tokenizerIfAny(model)
   if (prompts.length === 0) fail('TRIMKV_OPTION', 'There is no prompt to answer')
   if (!tokenizer && (options.stop ?? []).length > 0) await model.tokenizer()
@@ -68,9 +72,19 @@ async function createSeats(model: Model, prompts: readonly Prompt[], options: Ge
 
 function openSession(model: Model, seats: readonly Seat[], options: GenerateOptions): DecoderSession {
   // A finished sequence may be carried along inside the batch until its neighbours are done.
-  const maxTokens = Math.max(...seats.map((seat) => seat.prompt.length)) + Math.max(...seats.map((seat) => seat.maxNew))
-  const context = { spec: model.spec, hasGates: model.decoder.gates !== undefined, contextTokens: maxTokens, batch: seats.length }
-  return new DecoderSession(model, { ...resolveCacheOptions(options, context), batch: seats.length, maxTokens })
+  const maxTokens =
+    Math.max(...seats.map((seat) => seat.prompt.length)) + Math.max(...seats.map((seat) => seat.maxNew))
+  const context = {
+    spec: model.spec,
+    hasGates: model.decoder.gates !== undefined,
+    contextTokens: maxTokens,
+    batch: seats.length,
+  }
+  return new DecoderSession(model, {
+    ...resolveCacheOptions(options, context),
+    batch: seats.length,
+    maxTokens,
+  })
 }
 
 function doneEvent(session: DecoderSession, seat: Seat, { keptSets }: GenerateOptions): DoneEvent {
@@ -117,7 +131,11 @@ async function* readPrompt(session: DecoderSession, seat: Seat, { trace, signal 
 }
 
 /** One token for every sequence from the first to the last that is not over. */
-async function* decodeStep(session: DecoderSession, seats: readonly Seat[], options: GenerateOptions): Events {
+async function* decodeStep(
+  session: DecoderSession,
+  seats: readonly Seat[],
+  options: GenerateOptions,
+): Events {
   const { trace, signal } = options
   const active = seats.filter((seat) => !seat.answer.reason)
   const first = active[0]!.index
@@ -128,7 +146,8 @@ async function* decodeStep(session: DecoderSession, seats: readonly Seat[], opti
   for (const seat of active) {
     const { index, answer } = seat
     const row = index - first
-    if (trace) for (const event of evictEvent(session, seat, session.cache.seen(index) - 1)) yield { index, ...event }
+    if (trace)
+      for (const event of evictEvent(session, seat, session.cache.seen(index) - 1)) yield { index, ...event }
     yield { index, ...answer.take(values.subarray(row * vocab, (row + 1) * vocab)) }
     if (answer.reason) yield { index, ...doneEvent(session, seat, options) }
   }
@@ -141,7 +160,11 @@ async function* decodeStep(session: DecoderSession, seats: readonly Seat[], opti
  * @throws TRIMKV_OPTION, TRIMKV_TOKEN_RANGE, TRIMKV_POSITION_LIMIT, TRIMKV_BUDGET_TOO_SMALL, TRIMKV_GATES_MISMATCH,
  *   TRIMKV_TEMPLATE, TRIMKV_POLICY_CONTRACT; `signal.reason` when aborted
  */
-export async function* generateBatch(model: Model, prompts: readonly Prompt[], options: GenerateOptions = {}): Events {
+export async function* generateBatch(
+  model: Model,
+  prompts: readonly Prompt[],
+  options: GenerateOptions = {},
+): Events {
   options.signal?.throwIfAborted()
   const seats = await createSeats(model, prompts, options)
   using session = openSession(model, seats, options)

@@ -12,7 +12,9 @@ export interface Generation extends AsyncIterable<GenerateEvent> {
   result(): Promise<DoneEvent>
 }
 
-async function* withoutIndex(events: ReturnType<typeof generateBatch>): AsyncGenerator<GenerateEvent, void, undefined> {
+async function* withoutIndex(
+  events: ReturnType<typeof generateBatch>,
+): AsyncGenerator<GenerateEvent, void, undefined> {
   for await (const { index: _index, ...event } of events) yield event
 }
 

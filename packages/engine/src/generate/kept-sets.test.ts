@@ -3,9 +3,21 @@ import { evictedBetween, mostTellingHead } from './kept-sets.ts'
 
 describe('evictedBetween', () => {
   it('lists per head what was kept or read and is gone', () => {
-    const before = [[[0, 1, 2], [0, 1, 2]]]
-    const after = [[[0, 2, 4], [0, 1, 2, 3, 4]]]
-    expect(evictedBetween(before, after, { before: 3, after: 5 })).toEqual([{ layer: 0, head: 0, positions: [1, 3] }])
+    const before = [
+      [
+        [0, 1, 2],
+        [0, 1, 2],
+      ],
+    ]
+    const after = [
+      [
+        [0, 2, 4],
+        [0, 1, 2, 3, 4],
+      ],
+    ]
+    expect(evictedBetween(before, after, { before: 3, after: 5 })).toEqual([
+      { layer: 0, head: 0, positions: [1, 3] },
+    ])
   })
 
   it('counts a whole prompt as read by the first forward', () => {
@@ -17,7 +29,16 @@ describe('evictedBetween', () => {
 
 describe('mostTellingHead', () => {
   it('is the head that keeps the most tokens outside the sliding window of its size', () => {
-    const kept = [[[7, 8, 9], [0, 8, 9]], [[0, 1, 9], [1, 2, 3]]]
+    const kept = [
+      [
+        [7, 8, 9],
+        [0, 8, 9],
+      ],
+      [
+        [0, 1, 9],
+        [1, 2, 3],
+      ],
+    ]
     expect(mostTellingHead(kept, 10)).toEqual({ layer: 1, head: 1 })
   })
 

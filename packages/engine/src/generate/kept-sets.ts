@@ -12,7 +12,8 @@ function missing(from: readonly number[], other: readonly number[]): number[] {
   })
 }
 
-const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, i) => start + i)
+const range = (start: number, end: number): number[] =>
+  Array.from({ length: end - start }, (_, i) => start + i)
 
 /**
  * What a forward evicted: tokens kept before it or read by it that are not kept after it.

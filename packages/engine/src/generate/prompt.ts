@@ -19,7 +19,10 @@ export type Prompt =
  * A conversation as ids, ending where the answer begins.
  * @throws TRIMKV_TEMPLATE when the model has no chat template or the template refuses the messages
  */
-async function conversationIds(model: Model, prompt: Extract<Prompt, { messages: unknown }>): Promise<number[]> {
+async function conversationIds(
+  model: Model,
+  prompt: Extract<Prompt, { messages: unknown }>,
+): Promise<number[]> {
   const template = await model.chatTemplate()
   if (!template) {
     fail('TRIMKV_TEMPLATE', 'This model has no chat template', {
@@ -42,7 +45,8 @@ async function conversationIds(model: Model, prompt: Extract<Prompt, { messages:
  */
 export async function promptIds(model: Model, prompt: Prompt): Promise<readonly number[]> {
   const ids = await encoded(model, prompt)
-  if (ids.length === 0) fail('TRIMKV_OPTION', 'The prompt holds no tokens', { hint: 'give at least one token to go on from' })
+  if (ids.length === 0)
+    fail('TRIMKV_OPTION', 'The prompt holds no tokens', { hint: 'give at least one token to go on from' })
   return ids
 }
 

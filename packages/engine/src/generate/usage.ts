@@ -14,7 +14,14 @@ export interface Usage extends CacheReport {
 }
 
 /** @throws TRIMKV_INVARIANT as `cacheReport` */
-export function usageOf(session: DecoderSession, counts: Omit<Usage, keyof CacheReport | 'tokensPerSecond'>): Usage {
+export function usageOf(
+  session: DecoderSession,
+  counts: Omit<Usage, keyof CacheReport | 'tokensPerSecond'>,
+): Usage {
   const steps = counts.newTokens - 1
-  return { ...cacheReport(session), ...counts, tokensPerSecond: steps > 0 ? (1000 * steps) / counts.decodeMs : undefined }
+  return {
+    ...cacheReport(session),
+    ...counts,
+    tokensPerSecond: steps > 0 ? (1000 * steps) / counts.decodeMs : undefined,
+  }
 }

@@ -54,7 +54,11 @@ function commonShare(ids: readonly number[], reference: readonly number[]): numb
 const equalShare = (ids: readonly number[], reference: readonly number[]): number =>
   reference.filter((id, at) => ids[at] === id).length / reference.length
 
-async function freeRun(model: Model, ids: readonly number[], options: GenerateOptions): Promise<Omit<ComparedRun, 'label' | 'agreement'>> {
+async function freeRun(
+  model: Model,
+  ids: readonly number[],
+  options: GenerateOptions,
+): Promise<Omit<ComparedRun, 'label' | 'agreement'>> {
   const done = await generate(model, { ids }, { ...options, keptSets: true }).result()
   return { ids: done.ids, text: done.text, usage: done.usage, kept: done.kept! }
 }
@@ -67,12 +71,22 @@ async function forcedRun(
 ): Promise<Omit<ComparedRun, 'label' | 'agreement'>> {
   const steps = reference.length
   const maxTokens = ids.length + steps
-  const context = { spec: model.spec, hasGates: model.decoder.gates !== undefined, contextTokens: maxTokens, batch: 1 }
+  const context = {
+    spec: model.spec,
+    hasGates: model.decoder.gates !== undefined,
+    contextTokens: maxTokens,
+    batch: 1,
+  }
   using session = new DecoderSession(model, { ...resolveCacheOptions(options, context), batch: 1, maxTokens })
   const started = performance.now()
   let firstAt = started
   const said: number[] = []
-  for await (const { output } of greedySteps(session, { ids, steps, force: reference, signal: options.signal })) {
+  for await (const { output } of greedySteps(session, {
+    ids,
+    steps,
+    force: reference,
+    signal: options.signal,
+  })) {
     if (!output) continue
     if (said.length === 0) firstAt = performance.now()
     said.push(output.id)
@@ -83,7 +97,12 @@ async function forcedRun(
     ids: said,
     text: tokenizer?.decode(said, { skipSpecialTokens: true }) ?? '',
     kept: session.cache.positions(0),
-    usage: usageOf(session, { promptTokens: ids.length, newTokens: steps, prefillMs: firstAt - started, decodeMs }),
+    usage: usageOf(session, {
+      promptTokens: ids.length,
+      newTokens: steps,
+      prefillMs: firstAt - started,
+      decodeMs,
+    }),
   }
 }
 
@@ -91,10 +110,18 @@ async function forcedRun(
  * The same prompt under several cache policies, one after the other; the first run is `full`.
  * @throws as `generate`
  */
-export async function* compare(model: Model, prompt: Prompt, options: CompareOptions): AsyncGenerator<Comparison> {
+export async function* compare(
+  model: Model,
+  prompt: Prompt,
+  options: CompareOptions,
+): AsyncGenerator<Comparison> {
   const { policies, forceReference = false, ...shared } = options
   const ids = await promptIds(model, prompt)
-  const reference: ComparedRun = { label: 'full', ...(await freeRun(model, ids, { ...shared, policy: 'full' })), agreement: 1 }
+  const reference: ComparedRun = {
+    label: 'full',
+    ...(await freeRun(model, ids, { ...shared, policy: 'full' })),
+    agreement: 1,
+  }
   yield { promptIds: ids, reference, run: reference }
   for (const policy of policies) {
     const label = labelOf(policy)

@@ -35,12 +35,19 @@ export interface GreedyStep {
  * Reads a prompt, then one token at a time: the most likely one, or a given one. End tokens mean nothing here.
  * @throws TRIMKV_OPTION when too few ids are forced
  */
-export async function* greedySteps(session: DecoderSession, request: StepsRequest): AsyncGenerator<GreedyStep> {
+export async function* greedySteps(
+  session: DecoderSession,
+  request: StepsRequest,
+): AsyncGenerator<GreedyStep> {
   const { ids, steps, force, promptLogits = false, signal } = request
   if (force && force.length < steps - 1) {
-    fail('TRIMKV_OPTION', `${steps} steps read ${steps - 1} tokens after the prompt, and ${force.length} are forced`, {
-      details: { steps, forced: force.length },
-    })
+    fail(
+      'TRIMKV_OPTION',
+      `${steps} steps read ${steps - 1} tokens after the prompt, and ${force.length} are forced`,
+      {
+        details: { steps, forced: force.length },
+      },
+    )
   }
   const sampler = createSampler({})
   const outputOf = (logits: Float32Array) => ({ logits, id: sampler.next(logits) })
@@ -48,7 +55,12 @@ export async function* greedySteps(session: DecoderSession, request: StepsReques
   session.begin(0, ids.length + steps)
   let id = 0
   let start = 0
-  for await (const { processed, total, result } of prefill(session, { seat: 0, ids, output: promptLogits ? 'all' : 'last', signal })) {
+  for await (const { processed, total, result } of prefill(session, {
+    seat: 0,
+    ids,
+    output: promptLogits ? 'all' : 'last',
+    signal,
+  })) {
     const output = processed === total ? outputOf(result.values.subarray(-vocabSize)) : undefined
     yield { start, count: processed - start, result, ...(output && { output }) }
     start = processed

@@ -23,10 +23,22 @@ export interface TextScore {
 }
 
 function openSession(model: Model, ids: readonly number[], options: ScoreOptions): DecoderSession {
-  if (ids.length < 2) fail('TRIMKV_OPTION', `A text of ${ids.length} token cannot be scored`, { why: ['the first token has nothing before it'] })
+  if (ids.length < 2)
+    fail('TRIMKV_OPTION', `A text of ${ids.length} token cannot be scored`, {
+      why: ['the first token has nothing before it'],
+    })
   allowedNewTokens(model.spec, { promptTokens: ids.length - 1, maxNewTokens: 1 }, options)
-  const context = { spec: model.spec, hasGates: model.decoder.gates !== undefined, contextTokens: ids.length, batch: 1 }
-  const session = new DecoderSession(model, { ...resolveCacheOptions(options, context), batch: 1, maxTokens: ids.length })
+  const context = {
+    spec: model.spec,
+    hasGates: model.decoder.gates !== undefined,
+    contextTokens: ids.length,
+    batch: 1,
+  }
+  const session = new DecoderSession(model, {
+    ...resolveCacheOptions(options, context),
+    batch: 1,
+    maxTokens: ids.length,
+  })
   if (!session.cache.needs.wholePrompt) return session
   session[Symbol.dispose]()
   return fail('TRIMKV_OPTION', 'A policy that cuts after the prompt cannot score a text', {

@@ -35,7 +35,7 @@ export interface Trace {
   /**
    * Only with `tensors`; N steps, T prompt tokens, V vocabulary, L layers, H KV heads:
    * `prefill_logits [T, V]`; `logits [N, V]`; with gates `log_beta [L, H, T + N − 1]`; and of the first eviction
-   * `scores.{layer} [H, stored]` by ascending position, where the policy rated all slots.
+   * `scores.{layer} [H, stored]` by ascending position; protected tokens have +∞.
    */
   readonly tensors: ReadonlyMap<string, TraceTensor>
 }
@@ -62,7 +62,10 @@ class TensorRecorder {
   }
 
   #tensor(name: string, shape: readonly number[]): Float32Array {
-    const tensor = this.#tensors.get(name) ?? { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) }
+    const tensor = this.#tensors.get(name) ?? {
+      shape,
+      data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
+    }
     this.#tensors.set(name, tensor)
     return tensor.data
   }
@@ -75,7 +78,7 @@ class TensorRecorder {
       this.#tensor('logits', [steps, vocab]).set(output.logits, step * vocab)
     }
     this.#addLogBeta(start, result.logBeta)
-    if (!this.#tensors.has('scores.0')) this.#addScores(start + count, result.scores())
+    if (result.evicted && !this.#tensors.has('scores.0')) this.#addScores(start + count, result.scores())
   }
 
   #addLogBeta(start: number, logBeta: readonly Float32Array[]): void {
@@ -106,9 +109,21 @@ class TensorRecorder {
 function openSession(model: Model, prompt: readonly number[], options: TraceOptions): DecoderSession {
   const { steps, tensors = false } = options
   if (prompt.length === 0) fail('TRIMKV_OPTION', 'There are no ids to trace')
-  const maxTokens = prompt.length + allowedNewTokens(model.spec, { promptTokens: prompt.length, maxNewTokens: steps }, options)
-  const context = { spec: model.spec, hasGates: model.decoder.gates !== undefined, contextTokens: maxTokens, batch: 1 }
-  return new DecoderSession(model, { ...resolveCacheOptions(options, context), batch: 1, maxTokens, trace: tensors })
+  const maxTokens =
+    prompt.length +
+    allowedNewTokens(model.spec, { promptTokens: prompt.length, maxNewTokens: steps }, options)
+  const context = {
+    spec: model.spec,
+    hasGates: model.decoder.gates !== undefined,
+    contextTokens: maxTokens,
+    batch: 1,
+  }
+  return new DecoderSession(model, {
+    ...resolveCacheOptions(options, context),
+    batch: 1,
+    maxTokens,
+    trace: tensors,
+  })
 }
 
 /**

@@ -5,7 +5,8 @@ import type { SamplingOptions } from './sampling-options.ts'
 import { tokenLogProbs } from './token-log-probs.ts'
 import { uniformDraw } from './uniform-draw.ts'
 
-const noise = (n: number, seed = 1) => Float32Array.from({ length: n }, (_, i) => 8 * uniformDraw(seed, i) - 4)
+const noise = (n: number, seed = 1) =>
+  Float32Array.from({ length: n }, (_, i) => 8 * uniformDraw(seed, i) - 4)
 const draw = (options: SamplingOptions, logits: Float32Array, n = 400) => {
   const sampler = createSampler(options)
   return Array.from({ length: n }, () => sampler.next(logits))
@@ -36,12 +37,14 @@ describe('createSampler', () => {
     const logits = Float32Array.of(Math.log(0.5), Math.log(0.3), Math.log(0.2))
     const counts = [0, 0, 0]
     for (const id of draw({ temperature: 1 }, logits, 10_000)) counts[id]!++
-    for (const [id, p] of [0.5, 0.3, 0.2].entries()) expect(Math.abs(counts[id]! / 10_000 - p)).toBeLessThan(0.02)
+    for (const [id, p] of [0.5, 0.3, 0.2].entries())
+      expect(Math.abs(counts[id]! / 10_000 - p)).toBeLessThan(0.02)
   })
 
   it('sharpens with a low temperature', () => {
     const logits = Float32Array.of(1, 0)
-    const hits = (temperature: number) => draw({ temperature }, logits, 4000).filter((id) => id === 0).length / 4000
+    const hits = (temperature: number) =>
+      draw({ temperature }, logits, 4000).filter((id) => id === 0).length / 4000
     expect(hits(0.25)).toBeCloseTo(1 / (1 + Math.exp(-4)), 1)
     expect(hits(4)).toBeCloseTo(1 / (1 + Math.exp(-0.25)), 1)
   })
@@ -92,13 +95,19 @@ describe('createSampler', () => {
     ['seed', { seed: 1.5 }],
     ['topK has no effect', { topK: 5 }],
   ])('refuses a bad %s', (text, options) => {
-    expect(() => createSampler(options)).toThrow(expect.objectContaining({ code: 'TRIMKV_OPTION', what: expect.stringContaining(text) }))
+    expect(() => createSampler(options)).toThrow(
+      expect.objectContaining({ code: 'TRIMKV_OPTION', what: expect.stringContaining(text) }),
+    )
   })
 
   it('fails instead of choosing among logits that are all NaN', () => {
     const logits = new Float32Array(4).fill(NaN)
-    expect(() => createSampler({}).next(logits)).toThrow(expect.objectContaining({ code: 'TRIMKV_INVARIANT' }))
-    expect(() => createSampler({ temperature: 1 }).next(logits)).toThrow(expect.objectContaining({ code: 'TRIMKV_INVARIANT' }))
+    expect(() => createSampler({}).next(logits)).toThrow(
+      expect.objectContaining({ code: 'TRIMKV_INVARIANT' }),
+    )
+    expect(() => createSampler({ temperature: 1 }).next(logits)).toThrow(
+      expect.objectContaining({ code: 'TRIMKV_INVARIANT' }),
+    )
   })
 })
 

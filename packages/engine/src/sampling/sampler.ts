@@ -110,7 +110,10 @@ export function createSampler(options: SamplingOptions, promptIds: Iterable<numb
     const peak = values[best]!
     const weight = (id: number) => Math.exp((values[id]! - peak) / temperature)
     const all = topK >= values.length && topP === 1 && minP === 0
-    return pick(all ? everything(values, weight) : filtered(values, weight, settings), uniformDraw(seed, draws++))
+    return pick(
+      all ? everything(values, weight) : filtered(values, weight, settings),
+      uniformDraw(seed, draws++),
+    )
   }
 
   return {

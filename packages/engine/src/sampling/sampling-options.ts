@@ -35,7 +35,10 @@ const rules: Readonly<Record<keyof SamplingOptions, Rule>> = {
   topP: { ok: (v) => v > 0 && v <= 1, expected: 'a number above 0 and at most 1' },
   minP: { ok: (v) => v >= 0 && v <= 1, expected: 'a number from 0 to 1' },
   repetitionPenalty: { ok: (v) => v > 0 && Number.isFinite(v), expected: 'a number above 0' },
-  seed: { ok: (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32, expected: 'an integer from 0 to 4294967295' },
+  seed: {
+    ok: (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32,
+    expected: 'an integer from 0 to 4294967295',
+  },
 }
 
 /**

@@ -5,9 +5,9 @@ import {
   type EvictionMode,
   type GivenOptions,
   type KvDType,
+  type Policy,
   parseBudget,
   parsePolicy,
-  type Policy,
 } from '@trimkv/cache'
 import type { DecoderSpec } from '@trimkv/models'
 import { fail } from '@trimkv/tensor'
@@ -81,7 +81,9 @@ function chosenMode({ exact, buffer, chunk }: CacheOptions): EvictionMode {
     })
   }
   if (chunk !== undefined && chunk !== 1) {
-    fail('TRIMKV_OPTION', `exact reads one token at a time, got chunk ${chunk}`, { details: { option: 'chunk' } })
+    fail('TRIMKV_OPTION', `exact reads one token at a time, got chunk ${chunk}`, {
+      details: { option: 'chunk' },
+    })
   }
   return { mode: 'exact' }
 }

@@ -1,4 +1,11 @@
-import { createKvCache, deviceStorage, type KvArena, type KvCache, type SeatRange, type StepPlan } from '@trimkv/cache'
+import {
+  createKvCache,
+  deviceStorage,
+  type KvArena,
+  type KvCache,
+  type SeatRange,
+  type StepPlan,
+} from '@trimkv/cache'
 import { decoderForward, decoderLogits, ropeParameters } from '@trimkv/models'
 import { fail, type Ops, type Program, type Tensor } from '@trimkv/tensor'
 import type { Model } from '../load-model.ts'
@@ -14,7 +21,10 @@ const logitRows = 32
 /** What a forward gives back: nothing, logits of each seat's last token, of every token, or log-probabilities. */
 export type ForwardOutput =
   | { readonly kind: 'none' | 'last' | 'all' }
-  | { readonly kind: 'logProbs'; /** Row-major, one target per new token. */ readonly targets: readonly number[] }
+  | {
+      readonly kind: 'logProbs' /** Row-major, one target per new token. */
+      readonly targets: readonly number[]
+    }
 
 export interface ForwardRequest {
   /** Ids of the new tokens, one list per seat of `seats`, all of one length. */
@@ -32,6 +42,8 @@ export interface ForwardResult {
   readonly values: Float32Array
   /** Only when tracing: log β [C, H] per layer of a single seat; empty when the model has no gates. */
   readonly logBeta: readonly Float32Array[]
+  /** Whether a seat was over its budget after this forward. */
+  readonly evicted: boolean
   /** Only when tracing: ratings [H, slots] per layer when the forward evicted, read back on demand. */
   readonly scores: () => readonly (Float32Array | undefined)[]
 }
@@ -150,7 +162,7 @@ export class DecoderSession implements Disposable {
     this.#checkIds(ids)
     const plan = this.cache.plan({ seats, newTokens: ids[0]!.length, whole })
     this.#fresh = false
-    const key = `${plan.key}, ${output.kind}`
+    const key = `${plan.newTokens} new, ${output.kind}, ${plan.key}`
     const { inputs, program } = this.#programs.get(key, () => this.#record(plan, output.kind))
     this.#fill(inputs, ids, plan)
     if (output.kind === 'logProbs') inputs.targets!.write(output.targets)
@@ -160,13 +172,14 @@ export class DecoderSession implements Disposable {
     return {
       values: concatenated(values.map(readFloats)),
       logBeta: logBeta.map(readFloats),
+      evicted: plan.due.includes(true),
       scores: () => scores.map((tensor) => tensor && readFloats(tensor)),
     }
   }
 
   /** Frees programs that read several tokens at once; they hold the memory of a whole chunk. */
   endPrefill(): void {
-    this.#programs.drop((key) => !key.includes(', new 1,'))
+    this.#programs.drop((key) => !key.startsWith('1 new,'))
   }
 
   #checkIds(ids: readonly (readonly number[])[]): void {
@@ -220,8 +233,8 @@ export class DecoderSession implements Disposable {
     const { plan, kind, inputs } = step
     const { decoder } = this.model
     const { first, count } = plan.seats
-    const bound = this.cache.bind(ops, plan, inputs)
     const traced = this.options.trace === true
+    const bound = this.cache.bind(ops, plan, { ...inputs, rated: traced })
     const cache: KvCache<Tensor> =
       traced && decoder.gates
         ? { needs: { logBeta: true }, attend: (layer, tokens) => bound.attend(layer, tokens) }
@@ -241,7 +254,11 @@ export class DecoderSession implements Disposable {
   #logProbs(ops: Ops<Tensor>, hidden: Tensor, targets: Tensor): Tensor[] {
     const rows = hidden.shape[0]!
     return Array.from({ length: Math.ceil(rows / logitRows) }, (_, block) => {
-      const range = { axis: 0, start: block * logitRows, length: Math.min(logitRows, rows - block * logitRows) }
+      const range = {
+        axis: 0,
+        start: block * logitRows,
+        length: Math.min(logitRows, rows - block * logitRows),
+      }
       const logits = decoderLogits(ops, this.model.decoder, ops.slice(hidden, range))
       return ops.tokenLogProb({ logits, targets: ops.slice(targets, range) })
     })

@@ -21,13 +21,18 @@ export interface PrefillStep {
 }
 
 function chunkLength({ cache, options }: DecoderSession, seat: number, total: number): number {
-  if (!cache.needs.wholePrompt || cache.seen(seat) > 0) return options.chunk === 0 ? total : (options.chunk ?? defaultChunk)
+  if (!cache.needs.wholePrompt || cache.seen(seat) > 0)
+    return options.chunk === 0 ? total : (options.chunk ?? defaultChunk)
   if (options.chunk && options.chunk < total) {
-    fail('TRIMKV_OPTION', `${options.policy.name} rates the whole prompt at once, and chunk is ${options.chunk}`, {
-      why: [`the prompt has ${total} tokens`],
-      hint: 'leave chunk out, or set it to 0',
-      details: { option: 'chunk', value: options.chunk },
-    })
+    fail(
+      'TRIMKV_OPTION',
+      `${options.policy.name} rates the whole prompt at once, and chunk is ${options.chunk}`,
+      {
+        why: [`the prompt has ${total} tokens`],
+        hint: 'leave chunk out, or set it to 0',
+        details: { option: 'chunk', value: options.chunk },
+      },
+    )
   }
   return total
 }
@@ -36,7 +41,10 @@ function chunkLength({ cache, options }: DecoderSession, seat: number, total: nu
  * Reads a prompt into a seat, chunk by chunk. The seat must have begun.
  * @throws TRIMKV_OPTION when the policy rates the whole prompt and `chunk` cuts it
  */
-export async function* prefill(session: DecoderSession, request: PrefillRequest): AsyncGenerator<PrefillStep> {
+export async function* prefill(
+  session: DecoderSession,
+  request: PrefillRequest,
+): AsyncGenerator<PrefillStep> {
   const { seat, ids, output, signal } = request
   const total = ids.length
   const length = chunkLength(session, seat, total)

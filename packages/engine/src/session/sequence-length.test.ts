@@ -18,7 +18,9 @@ describe('allowedNewTokens', () => {
     [101, undefined, {}],
     [50, 11, { positionOffset: 41 }],
   ])('refuses a prompt of %s with %s new tokens and %o', (prompt, maxNew, options) => {
-    expect(() => allowed(prompt, maxNew, options)).toThrow(expect.objectContaining({ code: 'TRIMKV_POSITION_LIMIT' }))
+    expect(() => allowed(prompt, maxNew, options)).toThrow(
+      expect.objectContaining({ code: 'TRIMKV_POSITION_LIMIT' }),
+    )
     expect(allowed(prompt, maxNew, { ...options, beyondLimit: true })).toBe(maxNew ?? 256)
   })
 

@@ -30,7 +30,10 @@ export function allowedNewTokens(
       `it would read ${readTokens(promptTokens, wanted) + positionOffset} positions, the model knows ${spec.maxLength}`,
       'positions count every token read, evicted ones included',
     ],
-    hint: left >= 1 ? `ask for at most ${left} new tokens, or allow it with beyondLimit` : 'shorten the prompt, or allow it with beyondLimit',
+    hint:
+      left >= 1
+        ? `ask for at most ${left} new tokens, or allow it with beyondLimit`
+        : 'shorten the prompt, or allow it with beyondLimit',
     details: { promptTokens, maxNewTokens: wanted, positionOffset, limit: spec.maxLength },
   })
 }

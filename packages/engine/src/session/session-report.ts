@@ -1,4 +1,10 @@
-import { type CacheMeter, type EvictionMode, type GivenOptions, type KvDType, tokenBytes } from '@trimkv/cache'
+import {
+  type CacheMeter,
+  type EvictionMode,
+  type GivenOptions,
+  type KvDType,
+  tokenBytes,
+} from '@trimkv/cache'
 import { fail } from '@trimkv/tensor'
 import { cacheShape } from './cache-options.ts'
 import type { DecoderSession } from './decoder-session.ts'
@@ -24,7 +30,8 @@ export interface CacheReport {
   readonly meter: Meter
 }
 
-const seenTokens = ({ cache }: DecoderSession): number[] => Array.from({ length: cache.batch }, (_, seat) => cache.seen(seat))
+const seenTokens = ({ cache }: DecoderSession): number[] =>
+  Array.from({ length: cache.batch }, (_, seat) => cache.seen(seat))
 
 export function meterOf(session: DecoderSession): Meter {
   const { cache, model, options } = session

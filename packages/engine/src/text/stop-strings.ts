@@ -1,7 +1,7 @@
 import { fail } from '@trimkv/tensor'
 
 /** What may be shown after one piece of text. */
-export interface StopStep {
+interface StopStep {
   /** Text that can no longer be part of a stop string. */
   readonly text: string
   /** The stop string that was reached; it is not part of the text. */
@@ -32,7 +32,8 @@ function withheldLength(text: string, stops: readonly string[]): number {
  * @throws TRIMKV_OPTION for an empty stop string
  */
 export function createStopStrings(stops: readonly string[]): StopStrings {
-  if (stops.includes('')) fail('TRIMKV_OPTION', 'a stop string must not be empty', { details: { option: 'stop' } })
+  if (stops.includes(''))
+    fail('TRIMKV_OPTION', 'a stop string must not be empty', { details: { option: 'stop' } })
   let held = ''
   return {
     push(piece) {

@@ -77,20 +77,17 @@ export const chain: TaskFactory<ChainOptions> = defineTask<ChainOptions>({
     const taken = plan.filter((item): item is Step => 'from' in item)
     const announced = options.setting === 'question-first' ? announcedNames(taken) : []
     const needed =
-      4 * lets.length +
-      taken.reduce((sum, { to }) => sum + (to ? 9 : 8), 0) +
-      announced.reduce((sum) => sum + 3, 0)
+      4 * lets.length + taken.reduce((sum, { to }) => sum + (to ? 9 : 8), 0) + 3 * announced.length
     const noise = smallNoise(random, options.noise, roomFor(words, needed))
 
     for (const name of announced) text.write(`take ${name} .`)
     const { give, take } = sentences(draft)
-    const say = (item: Variable | Step): void => ('from' in item ? take(item) : give(item))
-    if (interleaved) {
-      for (const item of mixIn(noise, plan, random)) typeof item === 'string' ? text.write(item) : say(item)
-      return
+    const noisy = mixIn(noise, interleaved ? plan : lets, random)
+    for (const item of interleaved ? noisy : [...noisy, ...taken]) {
+      if (typeof item === 'string') text.write(item)
+      else if ('from' in item) take(item)
+      else give(item)
     }
-    for (const item of mixIn(noise, lets, random)) typeof item === 'string' ? text.write(item) : say(item)
-    for (const step of taken) take(step)
   },
 })
 
@@ -116,7 +113,9 @@ function planOf(
       return variable
     }
     const from = random.pick(known)
-    const changes = [-3, -2, -1, 1, 2, 3].filter((by) => from.value + by >= 0 && from.value + by <= highestValue)
+    const changes = [-3, -2, -1, 1, 2, 3].filter(
+      (by) => from.value + by >= 0 && from.value + by <= highestValue,
+    )
     const by = random.pick(changes)
     const depth = from.depth + 1
     const result = from.value + by

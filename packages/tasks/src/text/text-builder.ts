@@ -1,14 +1,6 @@
 import type { Answer, Question, Span } from '../sample.ts'
 import { splitWords } from './words.ts'
 
-/** What a question adds to the text after what has been written so far. */
-interface Asked {
-  /** The first word of the question. */
-  readonly start: number
-  readonly match: Question['match']
-  readonly answers: readonly Answer[]
-}
-
 /** Grows a text by pieces and keeps count of its words, so that places in it can be named while it is written. */
 export interface TextBuilder {
   /** How many words there are so far: the index of the next one. */
@@ -18,7 +10,7 @@ export interface TextBuilder {
   write(piece: string, separator?: string): Span
   /** Appends a piece that earlier words determine. */
   answer(piece: string, from: AnswerOrigin): Answer
-  ask(question: Asked): void
+  ask(question: Question): void
   finish(): { text: string; words: readonly string[]; offsets: readonly number[] }
 }
 

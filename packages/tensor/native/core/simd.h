@@ -150,6 +150,14 @@ template <typename T>
 static inline Vec load_some(const T* from, int64_t lanes) {
   return lanes == kWidth ? load(from) : load_tail(from, lanes);
 }
+// As load_some, with the lanes beyond the row taken from `other`.
+static inline Vec load_or(const float* from, int64_t lanes, Vec other) {
+  if (lanes == kWidth) return load(from);
+  float all[kWidth];
+  store(all, other);
+  __builtin_memcpy(all, from, static_cast<uint64_t>(lanes) * sizeof(float));
+  return load(all);
+}
 template <typename T>
 static inline void store_some(T* to, Vec v, int64_t lanes) {
   if (lanes == kWidth) {
@@ -228,6 +236,26 @@ static inline float sum(Vec v) {
 static inline float max_lane(Vec v) {
   return reduce(v, [](auto a, auto b) { return a > b ? a : b; });
 }
+
+// Σ of many vectors in f64.
+struct WideSum {
+  using Half = float __attribute__((vector_size(kWidth * 2)));
+  using Wide = double __attribute__((vector_size(kWidth * 4)));
+  Wide low = {}, high = {};
+
+  void add(Vec v) {
+    float lanes[kWidth];
+    store(lanes, v);
+    low += __builtin_convertvector(load_bits<Half>(lanes), Wide);
+    high += __builtin_convertvector(load_bits<Half>(lanes + kWidth / 2), Wide);
+  }
+  double total() const {
+    const Wide both = low + high;
+    double sum = 0;
+    for (int i = 0; i < kWidth / 2; i++) sum += both[i];
+    return sum;
+  }
+};
 
 // Σ a[i]·b[i] in f32, four accumulators: one order for a given n.
 template <typename A, typename B>

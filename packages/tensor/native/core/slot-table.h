@@ -13,6 +13,9 @@ struct SlotSizes {
   int64_t heads() const { return B * H; }
 };
 
+// Of a [B, H, cap, …] table.
+static inline SlotSizes slot_sizes(const View& v) { return {v.shape[0], v.shape[1], v.shape[2]}; }
+
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 

@@ -5,7 +5,7 @@ import { TrimError } from '../errors.ts'
 import { NativeDevice, supportedIsas } from '../native-device.ts'
 import type { AnyOp, SlotKind } from '../op.ts'
 import type { CaseInput, CaseRandom, OpCase } from '../op-case.ts'
-import { referenceOps, type RefTensor, refTensor } from '../reference-backend.ts'
+import { type RefTensor, referenceOps, refTensor } from '../reference-backend.ts'
 import { roundTo } from '../round.ts'
 import { opCases } from './cases.ts'
 import { opTable } from './index.ts'
@@ -149,13 +149,19 @@ function execute({ op, test, values, outputs }: Prepared, { isa, threads, stride
   for (const [name, spec] of Object.entries(outputs)) placed[name] = new Guarded(device, spec, 0)
   const surroundings = Object.values(placed).map((tensor) => bits(tensor.surroundings()))
   const names = [...slotsOf(op).map(([slot]) => slot), ...(op.outputs as string[])]
-  device.submit({ op, handles: names.map((name) => placed[name]?.handle ?? 0), scalars: op.scalars(test.attrs) })
+  device.submit({
+    op,
+    handles: names.map((name) => placed[name]?.handle ?? 0),
+    scalars: op.scalars(test.attrs),
+  })
   const results: Named<Values> = {}
   for (const [index, [name, tensor]] of Object.entries(placed).entries()) {
-    if (bits(tensor.surroundings()).compare(surroundings[index]!) !== 0) throw new Error(`memory around ${name} was written`)
+    if (bits(tensor.surroundings()).compare(surroundings[index]!) !== 0)
+      throw new Error(`memory around ${name} was written`)
     const kind = (op.slots as Named<SlotKind>)[name]
     if (!kind || isInout(kind)) results[name] = tensor.read()
-    else if (relativeError(tensor.read(), values[name]!) !== 0) throw new Error(`the input ${name} was written`)
+    else if (relativeError(tensor.read(), values[name]!) !== 0)
+      throw new Error(`the input ${name} was written`)
     tensor.free()
   }
   if (device.liveTensors() !== before) throw new Error('tensors leaked')
@@ -169,7 +175,8 @@ function compare({ test, expected }: Prepared, results: Named<Values>): void {
     const { relative, largest, worst, mismatch } = closeness(got, wanted)
     const at = mismatch ?? worst
     const bound = got instanceof Int32Array ? 0 : tolerance
-    const scale = wanted.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0) || 1
+    const scale =
+      wanted.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0) || 1
     if (mismatch === undefined && relative <= bound && largest <= 10 * bound * scale) continue
     throw new Error(`${name}[${at}] is ${got[at]}, expected ${wanted[at]} (relative error ${relative})`)
   }
@@ -198,7 +205,8 @@ function* distorted(specs: Named<TensorSpec>): Generator<{ name: string; spec: T
         if (size >= 0) yield { name, spec: { dtype, shape: shape.with(axis, size) } }
       }
     }
-    for (const other of ['f32', 'bf16', 'f16', 'i32'] as DType[]) if (other !== dtype) yield { name, spec: { dtype: other, shape } }
+    for (const other of ['f32', 'bf16', 'f16', 'i32'] as DType[])
+      if (other !== dtype) yield { name, spec: { dtype: other, shape } }
   }
 }
 
@@ -207,7 +215,8 @@ function ruleAccepts(op: AnyOp, test: Case, specs: Named<TensorSpec>): boolean {
   try {
     const inferred = op.infer(specs, test.attrs) as Named<TensorSpec>
     return Object.entries(inferred).every(
-      ([name, { dtype, shape }]) => specs[name]!.dtype === dtype && String(specs[name]!.shape) === String(shape),
+      ([name, { dtype, shape }]) =>
+        specs[name]!.dtype === dtype && String(specs[name]!.shape) === String(shape),
     )
   } catch {
     return false
@@ -251,10 +260,15 @@ describe.each(Object.entries(opCases))('%s', (name, { cases, fuzz }) => {
     for (const [index, test] of cases.entries()) {
       const prepared = prepare(op, test, seededRandom(index))
       for (const isa of supportedIsas()) {
-        const [first, ...others] = threadCounts.map((threads) => execute(prepared, { isa, threads, strided: false }))
+        const [first, ...others] = threadCounts.map((threads) =>
+          execute(prepared, { isa, threads, strided: false }),
+        )
         for (const other of others) {
           for (const [output, values] of Object.entries(first!)) {
-            expect(bits(other[output]!).equals(bits(values)), `${name} ${test.name} ${output} on ${isa}`).toBe(true)
+            expect(
+              bits(other[output]!).equals(bits(values)),
+              `${name} ${test.name} ${output} on ${isa}`,
+            ).toBe(true)
           }
         }
       }

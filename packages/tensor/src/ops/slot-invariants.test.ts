@@ -9,7 +9,8 @@ const device: Device = createDevice({ threads: 2 })
 afterAll(() => device[Symbol.dispose]())
 
 /** One sequence, one head, four slots of width 2, unless a test says otherwise. */
-const ints = (values: readonly number[], shape: readonly number[]): Tensor => device.tensor(values, { dtype: 'i32', shape })
+const ints = (values: readonly number[], shape: readonly number[]): Tensor =>
+  device.tensor(values, { dtype: 'i32', shape })
 const floats = (shape: readonly number[], dtype: DType = 'f32'): Tensor => device.zeros({ dtype, shape })
 const count = (n: number): Tensor => ints([n], [1, 1])
 const indices = (): Tensor => ints([0, 1, 2, 3], [1, 1, 4])
@@ -51,7 +52,9 @@ describe('data that would lead outside a table is refused, and nothing is writte
     const column = floats([1, 1, 4])
     for (const slot of [-1, 4, 2 ** 31 - 1]) {
       const values = device.tensor([5, 5], { dtype: 'f32', shape: [1, 2, 1] })
-      expect(refusal(() => device.ops.columnAppend({ values, slots: ints([1, slot], [1, 2, 1]), column }))).toMatch(/INVARIANT/)
+      expect(
+        refusal(() => device.ops.columnAppend({ values, slots: ints([1, slot], [1, 2, 1]), column })),
+      ).toMatch(/INVARIANT/)
     }
     expect([...column.read()]).toEqual([0, 0, 0, 0])
   })
@@ -65,9 +68,14 @@ describe('data that would lead outside a table is refused, and nothing is writte
       const table = { count: stored, slotIndex: indices() }
       const scores = floats([1, 1, 4])
       const calls: Record<string, () => unknown> = {
-        attention: () => ops.attention({ q: floats([1, 1, 1, 2]), keys: rows, values: rows, count: stored }, { scale: 1 }),
+        attention: () =>
+          ops.attention({ q: floats([1, 1, 1, 2]), keys: rows, values: rows, count: stored }, { scale: 1 }),
         slotScores: () => ops.slotScores({ ...table, seen }, { score: { kind: 'recency' } }),
-        windowScores: () => ops.windowScores({ ring: floats([1, 2, 1, 2]), keys: rows, ...table, seen }, { scale: 1, columns: 'all' }),
+        windowScores: () =>
+          ops.windowScores(
+            { ring: floats([1, 2, 1, 2]), keys: rows, ...table, seen },
+            { scale: 1, columns: 'all' },
+          ),
         pool: () => ops.pool({ scores, ...table, seen }, { kernel: 3, kind: 'max', exclude: 0 }),
         shareHeads: () => ops.shareHeads({ scores, count: stored }),
         keyDiff: () => ops.keyDiff({ keys: rows, count: stored }),
@@ -77,7 +85,8 @@ describe('data that would lead outside a table is refused, and nothing is writte
         compact: () => ops.compact({ kept: kept(0), count: stored, data: rows }, { ordered: true }),
         moveSlots: () => ops.moveSlots({ from: rows, to: floats([1, 1, 8, 2]), count: stored }),
       }
-      for (const [name, call] of Object.entries(calls)) expect([name, refusal(call)]).toEqual([name, expect.stringMatching(/INVARIANT/)])
+      for (const [name, call] of Object.entries(calls))
+        expect([name, refusal(call)]).toEqual([name, expect.stringMatching(/INVARIANT/)])
     }
   })
 
@@ -89,16 +98,22 @@ describe('data that would lead outside a table is refused, and nothing is writte
       const calls: Record<string, () => unknown> = {
         compact: () => ops.compact({ kept: survivors, count: count(3), data: rows }, { ordered: false }),
         countKept: () => ops.countKept({ kept: survivors, count: count(3) }),
-        moveSlots: () => ops.moveSlots({ from: rows, to: floats([1, 1, 4, 2]), count: count(3), kept: survivors }),
+        moveSlots: () =>
+          ops.moveSlots({ from: rows, to: floats([1, 1, 4, 2]), count: count(3), kept: survivors }),
       }
       for (const [name, call] of Object.entries(calls)) {
-        expect([name, slots, refusal(call)]).toEqual([name, slots, expect.stringMatching(/INVARIANT.*kept slots/)])
+        expect([name, slots, refusal(call)]).toEqual([
+          name,
+          slots,
+          expect.stringMatching(/INVARIANT.*kept slots/),
+        ])
       }
     }
   })
 
   it('by moveSlots: a target that is too small', () => {
-    const move = () => device.ops.moveSlots({ from: floats([1, 1, 4]), to: floats([1, 1, 2]), count: count(3) })
+    const move = () =>
+      device.ops.moveSlots({ from: floats([1, 1, 4]), to: floats([1, 1, 2]), count: count(3) })
     expect(refusal(move)).toMatch(/INVARIANT.*3 slots do not fit into 2/)
   })
 
@@ -106,9 +121,18 @@ describe('data that would lead outside a table is refused, and nothing is writte
     const { ops } = device
     const scores = floats([1, 1, 4])
     const shuffled = { count: count(2), slotIndex: ints([3, 1, 0, 0], [1, 1, 4]), seen: ints([4], [1]) }
-    expect(refusal(() => ops.pool({ scores, ...shuffled }, { kernel: 3, kind: 'avg', exclude: 0 }))).toMatch(/token order/)
-    expect(refusal(() => ops.shareHeads({ scores: floats([1, 2, 4]), count: ints([3, 2], [1, 2]) }))).toMatch(/3 and 2/)
-    const window = { ring: floats([1, 2, 1, 2]), keys: floats([1, 1, 4, 2]), ...shuffled, seen: ints([-1], [1]) }
+    expect(refusal(() => ops.pool({ scores, ...shuffled }, { kernel: 3, kind: 'avg', exclude: 0 }))).toMatch(
+      /token order/,
+    )
+    expect(refusal(() => ops.shareHeads({ scores: floats([1, 2, 4]), count: ints([3, 2], [1, 2]) }))).toMatch(
+      /3 and 2/,
+    )
+    const window = {
+      ring: floats([1, 2, 1, 2]),
+      keys: floats([1, 1, 4, 2]),
+      ...shuffled,
+      seen: ints([-1], [1]),
+    }
     expect(refusal(() => ops.windowScores(window, { scale: 1, columns: 'all' }))).toMatch(/seen -1/)
     const ring = { q: floats([1, 1, 1, 2]), index: ints([-3], [1, 1]), ring: floats([1, 2, 1, 2]) }
     expect(refusal(() => ops.ringAppend(ring))).toMatch(/index -3/)

@@ -5,7 +5,14 @@ import type { Settings } from './settings.ts'
 /** Flags that decide how sequences are cached, without the policy. */
 export type CacheSettingName = 'budget' | 'buffer' | 'exact' | 'chunk' | 'kvDtype' | 'beyondLimit'
 
-export const cacheSettingNames: readonly CacheSettingName[] = ['budget', 'buffer', 'exact', 'chunk', 'kvDtype', 'beyondLimit']
+export const cacheSettingNames: readonly CacheSettingName[] = [
+  'budget',
+  'buffer',
+  'exact',
+  'chunk',
+  'kvDtype',
+  'beyondLimit',
+]
 
 /** Flags that decide how tokens are chosen. */
 export type SamplingSettingName = 'temperature' | 'topK' | 'topP' | 'minP' | 'repetitionPenalty' | 'seed'

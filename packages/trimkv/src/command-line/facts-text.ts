@@ -4,21 +4,41 @@ import type { Facts, GatesFacts, ModelFacts, TensorFacts } from './inspect-facts
 
 type Line = readonly [name: string, value: string]
 
-const lines = (entries: readonly Line[]): string => entries.map(([name, value]) => `${name.padEnd(14)} ${value}`).join('\n')
+const lines = (entries: readonly Line[]): string =>
+  entries.map(([name, value]) => `${name.padEnd(14)} ${value}`).join('\n')
 
-const gatesLines = ({ variant, units, baseModel, trainedBudget, parameters, weightBytes }: GatesFacts): Line[] => [
-  ['gates', `${variant}, ${countText(units)} hidden units, ${countText(parameters)} parameters, ${bytesText(weightBytes)}`],
-  ['made for', `${baseModel ?? 'a model they do not name'}${trainedBudget === undefined ? '' : `, budget ${countText(trainedBudget)}`}`],
+const gatesLines = ({
+  variant,
+  units,
+  baseModel,
+  trainedBudget,
+  parameters,
+  weightBytes,
+}: GatesFacts): Line[] => [
+  [
+    'gates',
+    `${variant}, ${countText(units)} hidden units, ${countText(parameters)} parameters, ${bytesText(weightBytes)}`,
+  ],
+  [
+    'made for',
+    `${baseModel ?? 'a model they do not name'}${trainedBudget === undefined ? '' : `, budget ${countText(trainedBudget)}`}`,
+  ],
 ]
 
 function modelText(facts: ModelFacts): string {
   const { spec, cache, gates } = facts
   const about = lines([
     ['model', `${spec.family}, ${countText(facts.parameters)} parameters`],
-    ['layers', `${spec.layers} of width ${countText(spec.hiddenSize)}, MLP ${countText(spec.intermediateSize)}`],
+    [
+      'layers',
+      `${spec.layers} of width ${countText(spec.hiddenSize)}, MLP ${countText(spec.intermediateSize)}`,
+    ],
     ['heads', `${spec.heads} query, ${spec.kvHeads} key/value, of ${spec.headDim}`],
     ['positions', `${countText(spec.maxLength)}, rope ${facts.rope}`],
-    ['vocabulary', `${countText(spec.vocabSize)} ids, ${facts.tiedHead ? 'tied' : 'separate'} head, ends with ${facts.endIds.join(', ') || 'none'}`],
+    [
+      'vocabulary',
+      `${countText(spec.vocabSize)} ids, ${facts.tiedHead ? 'tied' : 'separate'} head, ends with ${facts.endIds.join(', ') || 'none'}`,
+    ],
     ['tokenizer', facts.tokenizer === undefined ? 'none' : `${countText(facts.tokenizer)} tokens`],
     ['chat template', facts.chatTemplate?.slice(0, 12) ?? 'none'],
     ...(gates ? gatesLines(gates) : []),

@@ -8,7 +8,10 @@ const flag =
   (flags: string, description: string): Option =>
     new Option(flags, description).helpGroup(`${group}:`)
 
-const repeated = (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), value]
+const repeated = (value: string, before: readonly string[] | undefined): string[] => [
+  ...(before ?? []),
+  value,
+]
 
 const model = flag('Model')
 const prompt = flag('Prompt')
@@ -16,7 +19,17 @@ const cache = flag('Cache')
 const sampling = flag('Sampling')
 const output = flag('Output')
 
-type Flags = 'model' | 'budget' | 'policy' | 'policies' | 'prompt' | 'text' | 'ids' | 'sampling' | 'json' | 'jsonl'
+type Flags =
+  | 'model'
+  | 'budget'
+  | 'policy'
+  | 'policies'
+  | 'prompt'
+  | 'text'
+  | 'ids'
+  | 'sampling'
+  | 'json'
+  | 'jsonl'
 
 /** Flags shared by several commands, made anew for each. */
 export const flags: Readonly<Record<Flags, () => Option[]>> = {
@@ -33,7 +46,10 @@ export const flags: Readonly<Record<Flags, () => Option[]>> = {
     cache('--beyond-limit', 'go on past the longest sequence the model was made for'),
   ],
   policy: () => [
-    cache('--policy <name>', 'name[:option=value,…] or the path of a policy file (default: trimkv with gates, else full)'),
+    cache(
+      '--policy <name>',
+      'name[:option=value,…] or the path of a policy file (default: trimkv with gates, else full)',
+    ),
   ],
   policies: () => [cache('--policies <list>', 'policies with commas between them: full,trimkv,./mine.ts')],
   prompt: () => [

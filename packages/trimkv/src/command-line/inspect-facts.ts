@@ -1,6 +1,14 @@
 import { type CacheShape, tokenBytes } from '@trimkv/cache'
 import { cacheShape, resolveCacheOptions } from '@trimkv/engine'
-import { loadChatTemplate, loadTokenizer, openCheckpoint, openGates, readGenerationConfig, readModelConfig, type TensorListing } from '@trimkv/io'
+import {
+  loadChatTemplate,
+  loadTokenizer,
+  openCheckpoint,
+  openGates,
+  readGenerationConfig,
+  readModelConfig,
+  type TensorListing,
+} from '@trimkv/io'
 import { type DecoderSpec, estimateMemory, gateParameters, modelShape, specOf } from '@trimkv/models'
 import { TrimError } from '@trimkv/tensor'
 import { type CacheSettingName, cacheOptions } from './cache-settings.ts'
@@ -8,7 +16,7 @@ import { modelFolder } from './hub-cache.ts'
 import type { Settings } from './settings.ts'
 
 /** Bytes a cache takes for one sequence. */
-export interface CacheEstimate {
+interface CacheEstimate {
   readonly context: number
   readonly fullBytes: number
   readonly budget: number
@@ -54,12 +62,17 @@ export interface TensorFacts {
   readonly files: readonly string[]
   readonly bytes: number
   readonly metadata: Readonly<Record<string, string>>
-  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[]
+  readonly tensors: readonly {
+    readonly name: string
+    readonly dtype: string
+    readonly shape: readonly number[]
+  }[]
 }
 
 export type Facts = ModelFacts | GatesFacts | TensorFacts
 
-const totalBytes = ({ tensors }: TensorListing): number => [...tensors.values()].reduce((sum, t) => sum + t.byteLength, 0)
+const totalBytes = ({ tensors }: TensorListing): number =>
+  [...tensors.values()].reduce((sum, t) => sum + t.byteLength, 0)
 
 /** Undefined for what is simply not there. */
 async function ifAny<T>(load: Promise<T>): Promise<T | undefined> {
@@ -84,11 +97,21 @@ function estimateCache(spec: DecoderSpec, settings: CacheFlags): CacheEstimate {
   const { budget, mode, kvDtype } = chosen
   const slots = budget + (mode.mode === 'exact' ? 1 : mode.buffer)
   const { kvBytes } = estimateMemory(spec, { weightDtype: 'f32', kvDtype, slots, batch: 1 })
-  return { context, fullBytes: context * tokenBytes(shape, kvDtype), budget, slots, budgetBytes: kvBytes, kvDtype }
+  return {
+    context,
+    fullBytes: context * tokenBytes(shape, kvDtype),
+    budget,
+    slots,
+    budgetBytes: kvBytes,
+    kvDtype,
+  }
 }
 
 /** What a model folder holds, and what it takes. */
-export async function modelFacts(path: string, settings: CacheFlags & Pick<Settings, 'gates'>): Promise<ModelFacts> {
+export async function modelFacts(
+  path: string,
+  settings: CacheFlags & Pick<Settings, 'gates'>,
+): Promise<ModelFacts> {
   const config = await readModelConfig(path)
   const generation = await readGenerationConfig(path)
   const weights = await openCheckpoint(path)
@@ -108,7 +131,8 @@ export async function modelFacts(path: string, settings: CacheFlags & Pick<Setti
     endIds: generation.eosTokenIds.length > 0 ? generation.eosTokenIds : config.eosTokenIds,
     tokenizer: tokenizer?.vocabSize,
     chatTemplate: (await loadChatTemplate(path))?.hash,
-    gates: settings.gates === undefined ? undefined : await gatesFacts(modelFolder(settings.gates, process.env)),
+    gates:
+      settings.gates === undefined ? undefined : await gatesFacts(modelFolder(settings.gates, process.env)),
     cache: estimateCache(spec, settings),
   }
 }
@@ -136,6 +160,10 @@ export function tensorFacts({ files, metadata, tensors }: TensorListing): Tensor
     files: files.map(({ path }) => path),
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     metadata,
-    tensors: Array.from(tensors.values(), ({ name, fileDtype, shape }) => ({ name, dtype: fileDtype, shape })),
+    tensors: Array.from(tensors.values(), ({ name, fileDtype, shape }) => ({
+      name,
+      dtype: fileDtype,
+      shape,
+    })),
   }
 }

@@ -18,11 +18,16 @@ function onlyOne(names: Readonly<Record<string, unknown>>): void {
 }
 
 /** Text of `--prompt`, `--prompt-file` or stdin. A single newline at the end of a file is not part of it. */
-export async function promptText({ prompt, promptFile }: Pick<Settings, 'prompt' | 'promptFile'>): Promise<string> {
+export async function promptText({
+  prompt,
+  promptFile,
+}: Pick<Settings, 'prompt' | 'promptFile'>): Promise<string> {
   onlyOne({ '--prompt': prompt, '--prompt-file': promptFile })
   if (prompt !== undefined) return prompt
   if (promptFile === undefined && process.stdin.isTTY) {
-    fail('TRIMKV_OPTION', 'There is no prompt', { hint: 'give --prompt TEXT, --prompt-file PATH, or text on stdin' })
+    fail('TRIMKV_OPTION', 'There is no prompt', {
+      hint: 'give --prompt TEXT, --prompt-file PATH, or text on stdin',
+    })
   }
   const content = promptFile === undefined ? await readAll(process.stdin) : await readInput(promptFile)
   return content.replace(/\r?\n$/, '')
@@ -35,14 +40,23 @@ export async function promptOf(
   const content = await promptText(settings)
   const { chat, system } = settings
   if (!chat) {
-    if (system !== undefined) fail('TRIMKV_OPTION', '--system needs --chat', { why: ['plain text has no place for it'] })
+    if (system !== undefined)
+      fail('TRIMKV_OPTION', '--system needs --chat', { why: ['plain text has no place for it'] })
     return content
   }
-  return { messages: [...(system === undefined ? [] : [{ role: 'system', content: system }]), { role: 'user', content }] }
+  return {
+    messages: [
+      ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+      { role: 'user', content },
+    ],
+  }
 }
 
 /** Ids of `--ids` or `--ids-file`; nothing when neither is given. */
-export async function givenIds({ ids, idsFile }: Pick<Settings, 'ids' | 'idsFile'>): Promise<readonly number[] | undefined> {
+export async function givenIds({
+  ids,
+  idsFile,
+}: Pick<Settings, 'ids' | 'idsFile'>): Promise<readonly number[] | undefined> {
   onlyOne({ '--ids': ids, '--ids-file': idsFile })
   if (idsFile === undefined) return ids
   const { z } = await import('zod')
@@ -55,5 +69,7 @@ export async function givenIds({ ids, idsFile }: Pick<Settings, 'ids' | 'idsFile
   }
   const parsed = z.array(z.int().min(0)).safeParse(json)
   if (parsed.success) return parsed.data
-  return fail('TRIMKV_FORMAT', `${idsFile} is not a list of token ids`, { why: ['expected a JSON list such as [5, 17, 42]'] })
+  return fail('TRIMKV_FORMAT', `${idsFile} is not a list of token ids`, {
+    why: ['expected a JSON list such as [5, 17, 42]'],
+  })
 }

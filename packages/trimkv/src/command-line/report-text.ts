@@ -10,7 +10,10 @@ const modeText = ({ mode }: Pick<CacheReport, 'mode'>): string =>
 function cacheText(report: CacheReport): string {
   const options = Object.entries(report.policyOptions).map(([name, value]) => `${name}=${value}`)
   const policy = options.length > 0 ? `${report.policy}:${options.join(',')}` : report.policy
-  const budget = report.budget === undefined ? 'keeps every token' : `budget ${countText(report.budget)} tokens per head, ${modeText(report)}`
+  const budget =
+    report.budget === undefined
+      ? 'keeps every token'
+      : `budget ${countText(report.budget)} tokens per head, ${modeText(report)}`
   return `${policy} · ${budget} · keys and values in ${report.kvDtype}`
 }
 
@@ -27,12 +30,16 @@ export function sayCache(terminal: Terminal, report: CacheReport): void {
   terminal.say(meterText(report.meter))
   if (report.budget === undefined || report.budgetReached) return
   const mark = terminal.talkColors.yellow('!')
-  terminal.say(`${mark} the budget was never reached: nothing was evicted, and the run is the same as with full`)
+  terminal.say(
+    `${mark} the budget was never reached: nothing was evicted, and the run is the same as with full`,
+  )
 }
 
 /** {@link sayCache}, and how fast the answer came. */
 export function sayUsage(terminal: Terminal, usage: Usage): void {
   const { promptTokens, newTokens, tokensPerSecond } = usage
-  terminal.say(`${countText(promptTokens)} tokens read, ${countText(newTokens)} new · ${numberText(tokensPerSecond)} tok/s`)
+  terminal.say(
+    `${countText(promptTokens)} tokens read, ${countText(newTokens)} new · ${numberText(tokensPerSecond)} tok/s`,
+  )
   sayCache(terminal, usage)
 }

@@ -4,7 +4,9 @@ import { checkedSettings, type SettingName } from './settings.ts'
 describe('checkedSettings', () => {
   it('turns text into values and fills in defaults', async () => {
     const raw = { threads: '4', ids: '5, 17,42', stop: ['a'], temperature: '0.5' }
-    expect(await checkedSettings(raw, ['threads', 'ids', 'stop', 'temperature', 'kvDtype', 'exact', 'seed'])).toEqual({
+    expect(
+      await checkedSettings(raw, ['threads', 'ids', 'stop', 'temperature', 'kvDtype', 'exact', 'seed']),
+    ).toEqual({
       threads: 4,
       ids: [5, 17, 42],
       stop: ['a'],
@@ -15,17 +17,20 @@ describe('checkedSettings', () => {
   })
 
   it.each<[SettingName, unknown, RegExp]>([
-    ['threads', '0', /--threads cannot be "0"[^]*an integer ≥ 1/],
+    ['threads', '0', /--threads cannot be "0"[\s\S]*an integer ≥ 1/],
     ['threads', '2.5', /integer/],
     ['threads', '', /--threads/],
     ['threads', 'many', /number/],
-    ['kvDtype', 'q8', /--kv-dtype cannot be "q8"[^]*bf16/],
-    ['ids', '1,x', /--ids cannot be[^]*5,17,42/],
+    ['kvDtype', 'q8', /--kv-dtype cannot be "q8"[\s\S]*bf16/],
+    ['ids', '1,x', /--ids cannot be[\s\S]*5,17,42/],
     ['ids', '1,-2', /--ids/],
     ['steps', undefined, /--steps cannot be nothing/],
     ['temperature', 'warm', /--temperature cannot be "warm"/],
   ])('refuses --%s %s', async (name, value, message) => {
     const checked = checkedSettings({ [name]: value }, [name])
-    await expect(checked).rejects.toMatchObject({ code: 'TRIMKV_OPTION', message: expect.stringMatching(message) })
+    await expect(checked).rejects.toMatchObject({
+      code: 'TRIMKV_OPTION',
+      message: expect.stringMatching(message),
+    })
   })
 })

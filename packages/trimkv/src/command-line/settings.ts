@@ -45,7 +45,11 @@ type Schemas = { readonly [K in SettingName]: Zod.ZodType<Settings[K]> }
 function settingSchemas(z: typeof Zod): Schemas {
   const text = z.string()
   const flag = z.boolean().default(false)
-  const number = text.trim().min(1).transform(Number).pipe(z.number({ error: 'expected a number' }))
+  const number = text
+    .trim()
+    .min(1)
+    .transform(Number)
+    .pipe(z.number({ error: 'expected a number' }))
   const integer = (min: number) => {
     const error = `expected an integer ≥ ${min}`
     return number.pipe(z.int(error).min(min, error))

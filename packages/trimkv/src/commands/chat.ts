@@ -17,6 +17,7 @@ import { type ModelSettingName, modelSettingNames, openModel } from '../command-
 import { sayUsage } from '../command-line/report-text.ts'
 import { checkedSettings } from '../command-line/settings.ts'
 import { startProgress } from '../terminal/progress.ts'
+import type { Terminal } from '../terminal/terminal.ts'
 
 const own = ['policy', 'maxNew', 'stop', 'system'] as const
 
@@ -25,9 +26,12 @@ type Name = (typeof own)[number] | CacheSettingName | SamplingSettingName | Mode
 const names: readonly Name[] = [...own, ...cacheSettingNames, ...samplingSettingNames, ...modelSettingNames]
 
 /** Says one message and prints the answer as it comes. */
-async function answer(chat: ChatSession, message: string, { terminal }: CommandContext, signal: AbortSignal): Promise<void> {
+async function answer(
+  turn: { readonly chat: ChatSession; readonly message: string; readonly signal: AbortSignal },
+  terminal: Terminal,
+): Promise<void> {
   using progress = startProgress(terminal, { label: 'reading', unit: 'tokens' })
-  for await (const event of chat.send(message, signal)) {
+  for await (const event of turn.chat.send(turn.message, turn.signal)) {
     if (event.type === 'prefill') progress.update(event.processed, event.total)
     if (event.type === 'token') {
       progress[Symbol.dispose]()
@@ -42,14 +46,17 @@ async function answer(chat: ChatSession, message: string, { terminal }: CommandC
 /** Ctrl-C while an answer comes takes that answer back; at the prompt it ends the conversation. */
 async function converse(chat: ChatSession, lines: Interface, context: CommandContext): Promise<void> {
   let turn: AbortController | undefined
-  lines.on('SIGINT', () => (turn ? turn.abort(new TrimError('TRIMKV_ABORTED', { what: 'Answer stopped' })) : lines.close()))
+  lines.on('SIGINT', () =>
+    turn ? turn.abort(new TrimError('TRIMKV_ABORTED', { what: 'Answer stopped' })) : lines.close(),
+  )
   context.signal.addEventListener('abort', () => lines.close(), { once: true })
   lines.prompt()
   for await (const line of lines) {
     if (line.trim() !== '') {
       turn = new AbortController()
       try {
-        await answer(chat, line, context, AbortSignal.any([turn.signal, context.signal]))
+        const signal = AbortSignal.any([turn.signal, context.signal])
+        await answer({ chat, message: line, signal }, context.terminal)
       } catch (error) {
         if (!turn.signal.aborted) throw error
         context.terminal.say('stopped; the message is taken back')
@@ -75,7 +82,12 @@ async function run(context: CommandContext): Promise<undefined> {
     stop,
   })
   const isTerminal = process.stdin.isTTY === true
-  const lines = createInterface({ input: process.stdin, terminal: isTerminal, output: process.stderr, prompt: isTerminal ? '> ' : '' })
+  const lines = createInterface({
+    input: process.stdin,
+    terminal: isTerminal,
+    output: process.stderr,
+    prompt: isTerminal ? '> ' : '',
+  })
   try {
     await converse(chat, lines, context)
   } finally {
@@ -88,7 +100,9 @@ export function chatCommand(): CliCommand {
   const command = new Command('chat')
     .argument('<model>', 'model folder, or org/name of a downloaded one')
     .summary('a conversation in one bounded cache')
-    .description('A conversation that goes on in one cache: each line of stdin is a message. End it with Ctrl-D.')
+    .description(
+      'A conversation that goes on in one cache: each line of stdin is a message. End it with Ctrl-D.',
+    )
     .option('--system <text>', 'system message')
   return { command: withFlags(command, flags.model(), flags.policy(), flags.budget(), flags.sampling()), run }
 }

@@ -1,4 +1,11 @@
-import { type Comparison, compare, type CompareOptions, type Model, mostTellingHead, type PolicyInput } from '@trimkv/engine'
+import {
+  type CompareOptions,
+  type Comparison,
+  compare,
+  type Model,
+  mostTellingHead,
+  type PolicyInput,
+} from '@trimkv/engine'
 import { Command } from 'commander'
 import {
   type CacheSettingName,
@@ -17,7 +24,18 @@ import { checkedSettings } from '../command-line/settings.ts'
 import { readPolicy, splitPolicies } from '../policy-file.ts'
 import { paintLegend } from '../terminal/painted-tokens.ts'
 
-const own = ['policies', 'maxNew', 'stop', 'forceReference', 'prompt', 'promptFile', 'chat', 'system', 'json', 'jsonl'] as const
+const own = [
+  'policies',
+  'maxNew',
+  'stop',
+  'forceReference',
+  'prompt',
+  'promptFile',
+  'chat',
+  'system',
+  'json',
+  'jsonl',
+] as const
 
 type Name = (typeof own)[number] | CacheSettingName | SamplingSettingName | ModelSettingName
 
@@ -29,14 +47,19 @@ function runData({ run, promptIds }: Comparison): object {
   return { ...run, head }
 }
 
-async function printRuns(model: Model, runs: AsyncGenerator<Comparison>, context: CommandContext): Promise<Comparison[]> {
+async function printRuns(
+  model: Model,
+  runs: AsyncGenerator<Comparison>,
+  context: CommandContext,
+): Promise<Comparison[]> {
   const { terminal, raw } = context
   const tokenizer = await model.tokenizer()
   const done: Comparison[] = []
   for await (const comparison of runs) {
     done.push(comparison)
-    if (raw['jsonl']) terminal.data(`${JSON.stringify(runData(comparison))}\n`)
-    else if (!raw['json']) terminal.data(`${comparisonText(comparison, tokenizer.pieces(comparison.promptIds), terminal)}\n\n`)
+    if (raw.jsonl) terminal.data(`${JSON.stringify(runData(comparison))}\n`)
+    else if (!raw.json)
+      terminal.data(`${comparisonText(comparison, tokenizer.pieces(comparison.promptIds), terminal)}\n\n`)
   }
   return done
 }
@@ -58,7 +81,8 @@ async function run(context: CommandContext): Promise<undefined> {
     signal: context.signal,
   }
   const { terminal } = context
-  if (!json && !jsonl) terminal.say(`prompt tokens at the end: ${paintLegend({ colors: terminal.talkColors })}`)
+  if (!json && !jsonl)
+    terminal.say(`prompt tokens at the end: ${paintLegend({ colors: terminal.talkColors })}`)
   const runs = await printRuns(model, compare(model, prompt, options), context)
   if (json) terminal.data(`${JSON.stringify({ promptIds: runs[0]?.promptIds, runs: runs.map(runData) })}\n`)
   else if (!jsonl) terminal.data(`${comparisonTable(runs)}\n`)

@@ -41,7 +41,11 @@ function diagnose(): Diagnosis {
     processors: availableParallelism(),
     ...nativeCore(),
     cuda: 'not built: this version computes on CPUs only',
-    memoryBytes: { total, free: freemem(), limit: constrained > 0 && constrained < total ? constrained : undefined },
+    memoryBytes: {
+      total,
+      free: freemem(),
+      limit: constrained > 0 && constrained < total ? constrained : undefined,
+    },
     hubCache: hubCacheDir(process.env),
     hubToken: hasHubToken(process.env),
   }
@@ -54,7 +58,10 @@ function diagnosisText(found: Diagnosis): string {
     ['platform', `${found.platform}, ${found.processors} processors`],
     ['native core', found.isa === undefined ? 'does not load' : `${found.isa} (of ${found.isas.join(', ')})`],
     ['cuda', found.cuda],
-    ['memory', `${bytesText(free)} free of ${bytesText(total)}${limit === undefined ? '' : `, limited to ${bytesText(limit)}`}`],
+    [
+      'memory',
+      `${bytesText(free)} free of ${bytesText(total)}${limit === undefined ? '' : `, limited to ${bytesText(limit)}`}`,
+    ],
     ['hub cache', found.hubCache],
     ['hub token', found.hubToken ? 'present' : 'not set'],
   ]
@@ -64,10 +71,12 @@ function diagnosisText(found: Diagnosis): string {
 async function run({ terminal, raw }: CommandContext): Promise<number> {
   const found = diagnose()
   const ok = found.problem === undefined
-  terminal.data(`${raw['json'] ? JSON.stringify({ ok, ...found }) : diagnosisText(found)}\n`)
+  terminal.data(`${raw.json ? JSON.stringify({ ok, ...found }) : diagnosisText(found)}\n`)
   const { colors } = terminal
-  const verdict = ok ? `${colors.green('✔')} ready to run models` : `${colors.red('✖')} models cannot run here\n  ${found.problem}`
-  if (!raw['json']) terminal.data(`\n${verdict}\n`)
+  const verdict = ok
+    ? `${colors.green('✔')} ready to run models`
+    : `${colors.red('✖')} models cannot run here\n  ${found.problem}`
+  if (!raw.json) terminal.data(`\n${verdict}\n`)
   return ok ? exitCodes.ok : exitCodes.device
 }
 
@@ -75,6 +84,8 @@ async function run({ terminal, raw }: CommandContext): Promise<number> {
 export function doctorCommand(): CliCommand {
   const command = new Command('doctor')
     .summary('check this machine')
-    .description('Checks Node, the native core, memory and the Hugging Face cache. Ends with 5 when models cannot run here.')
+    .description(
+      'Checks Node, the native core, memory and the Hugging Face cache. Ends with 5 when models cannot run here.',
+    )
   return { command: withFlags(command, flags.json()), run }
 }

@@ -17,14 +17,29 @@ import { sayUsage } from '../command-line/report-text.ts'
 import { checkedSettings } from '../command-line/settings.ts'
 import { startProgress } from '../terminal/progress.ts'
 
-const own = ['policy', 'maxNew', 'stop', 'logprobs', 'prompt', 'promptFile', 'chat', 'system', 'json', 'jsonl'] as const
+const own = [
+  'policy',
+  'maxNew',
+  'stop',
+  'logprobs',
+  'prompt',
+  'promptFile',
+  'chat',
+  'system',
+  'json',
+  'jsonl',
+] as const
 
 type Name = (typeof own)[number] | CacheSettingName | SamplingSettingName | ModelSettingName
 
 const names: readonly Name[] = [...own, ...cacheSettingNames, ...samplingSettingNames, ...modelSettingNames]
 
 /** Prints events as they come: text, or one JSON object a line. */
-async function printEvents(answer: Generation, { terminal }: CommandContext, form: 'text' | 'json' | 'jsonl'): Promise<void> {
+async function printEvents(
+  answer: Generation,
+  { terminal }: CommandContext,
+  form: 'text' | 'json' | 'jsonl',
+): Promise<void> {
   const tokens: Extract<GenerateEvent, { type: 'token' }>[] = []
   using progress = startProgress(terminal, { label: 'prompt', unit: 'tokens' })
   for await (const event of answer) {
@@ -66,8 +81,13 @@ export function generateCommand(): CliCommand {
   const command = new Command('generate')
     .argument('<model>', 'model folder, or org/name of a downloaded one')
     .summary('answer one prompt')
-    .description('Answers one prompt: text as it is, or as a conversation with --chat. The answer goes to stdout.')
+    .description(
+      'Answers one prompt: text as it is, or as a conversation with --chat. The answer goes to stdout.',
+    )
   withFlags(command, flags.model(), flags.prompt(), flags.policy(), flags.budget(), flags.sampling())
-  command.option('--logprobs <n>', 'report log-probabilities and the n most likely tokens, with --json or --jsonl')
+  command.option(
+    '--logprobs <n>',
+    'report log-probabilities and the n most likely tokens, with --json or --jsonl',
+  )
   return { command: withFlags(command, flags.json(), flags.jsonl()), run }
 }

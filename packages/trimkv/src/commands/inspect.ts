@@ -1,13 +1,19 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { openCheckpoint, openSafetensors, openTorchFile, readModelConfig, type TensorListing } from '@trimkv/io'
+import {
+  openCheckpoint,
+  openSafetensors,
+  openTorchFile,
+  readModelConfig,
+  type TensorListing,
+} from '@trimkv/io'
 import { Command } from 'commander'
 import { type CacheSettingName, cacheSettingNames } from '../command-line/cache-settings.ts'
 import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
+import { factsText } from '../command-line/facts-text.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
 import { modelFolder } from '../command-line/hub-cache.ts'
 import { gatesFacts, modelFacts, tensorFacts } from '../command-line/inspect-facts.ts'
-import { factsText } from '../command-line/facts-text.ts'
 import { checkedSettings } from '../command-line/settings.ts'
 
 const own = ['gates', 'context', 'json'] as const
@@ -36,9 +42,17 @@ async function run({ args, raw, terminal }: CommandContext): Promise<undefined> 
 /** `trimkv inspect`: what a folder or file holds and needs. */
 export function inspectCommand(): CliCommand {
   const command = new Command('inspect')
-    .argument('<path>', 'folder of a model or of gates, a safetensors or .pth file, or org/name of a downloaded model')
+    .argument(
+      '<path>',
+      'folder of a model or of gates, a safetensors or .pth file, or org/name of a downloaded model',
+    )
     .summary('what a model, gates or a tensor file hold')
-    .description('What a model, gates or a tensor file hold, and what a model will take in memory. Nothing is loaded.')
-    .option('--context <n>', 'tokens of the sequence to estimate (default: the longest the model was made for)')
+    .description(
+      'What a model, gates or a tensor file hold, and what a model will take in memory. Nothing is loaded.',
+    )
+    .option(
+      '--context <n>',
+      'tokens of the sequence to estimate (default: the longest the model was made for)',
+    )
   return { command: withFlags(command, flags.model(), flags.budget(), flags.json()), run }
 }

@@ -1,6 +1,11 @@
 import { type ScoreOptions, score, type TextScore } from '@trimkv/engine'
 import { Command } from 'commander'
-import { type CacheSettingName, cacheOptions, cacheSettingNames, policyOption } from '../command-line/cache-settings.ts'
+import {
+  type CacheSettingName,
+  cacheOptions,
+  cacheSettingNames,
+  policyOption,
+} from '../command-line/cache-settings.ts'
 import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
 import { type ModelSettingName, modelSettingNames, openModel } from '../command-line/open-model.ts'
@@ -53,5 +58,16 @@ export function scoreCommand(): CliCommand {
     .description(
       'Log-probabilities and perplexity of a text under a cache policy. The text is read chunk by chunk, tokens of a chunk see all of it before them; --exact reads one token at a time.',
     )
-  return { command: withFlags(command, flags.model(), flags.text(), flags.ids(), flags.policy(), flags.budget(), flags.json()), run }
+  return {
+    command: withFlags(
+      command,
+      flags.model(),
+      flags.text(),
+      flags.ids(),
+      flags.policy(),
+      flags.budget(),
+      flags.json(),
+    ),
+    run,
+  }
 }

@@ -2,7 +2,12 @@ import { type KeptSets, type Trace, trace } from '@trimkv/engine'
 import { writeSafetensors } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
 import { Command } from 'commander'
-import { type CacheSettingName, cacheOptions, cacheSettingNames, policyOption } from '../command-line/cache-settings.ts'
+import {
+  type CacheSettingName,
+  cacheOptions,
+  cacheSettingNames,
+  policyOption,
+} from '../command-line/cache-settings.ts'
 import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
 import { type ModelSettingName, modelSettingNames, openModel } from '../command-line/open-model.ts'
@@ -32,12 +37,20 @@ function ranges(positions: readonly number[]): string {
 }
 
 function keptTable(kept: KeptSets): string {
-  const rows = kept.flatMap((heads, layer) => heads.map((positions, head) => [`${layer}`, `${head}`, ranges(positions)]))
-  return tableText([{ header: 'layer', align: 'right' }, { header: 'head', align: 'right' }, { header: 'kept at the end' }], rows)
+  const rows = kept.flatMap((heads, layer) =>
+    heads.map((positions, head) => [`${layer}`, `${head}`, ranges(positions)]),
+  )
+  return tableText(
+    [{ header: 'layer', align: 'right' }, { header: 'head', align: 'right' }, { header: 'kept at the end' }],
+    rows,
+  )
 }
 
 async function writeTensors(path: string, { tensors }: Trace): Promise<void> {
-  const entries = Array.from(tensors, ([name, { shape, data }]) => [name, { dtype: 'f32', shape, data }] as const)
+  const entries = Array.from(
+    tensors,
+    ([name, { shape, data }]) => [name, { dtype: 'f32', shape, data }] as const,
+  )
   await writeSafetensors(path, Object.fromEntries(entries))
 }
 
@@ -63,7 +76,9 @@ async function run(context: CommandContext): Promise<undefined> {
   if (tensors !== undefined) await writeTensors(tensors, result)
   const { tokens, kept, report } = result
   const { meter, ...cache } = report
-  const data = json ? JSON.stringify({ tokens, kept, memory: { ...meter, ...cache } }) : `tokens ${tokens.join(' ')}\n\n${keptTable(kept.at(-1)!)}`
+  const data = json
+    ? JSON.stringify({ tokens, kept, memory: { ...meter, ...cache } })
+    : `tokens ${tokens.join(' ')}\n\n${keptTable(kept.at(-1)!)}`
   context.terminal.data(`${data}\n`)
   sayCache(context.terminal, report)
 }

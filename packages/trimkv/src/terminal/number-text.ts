@@ -34,5 +34,7 @@ export function durationText(ms: number): string {
   if (ms < 999.5) return `${Math.round(ms)} ms`
   const seconds = ms / 1000
   if (seconds < 60) return `${numberText(seconds)} s`
-  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60).toString().padStart(2, '0')} s`
+  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)
+    .toString()
+    .padStart(2, '0')} s`
 }

@@ -52,4 +52,6 @@ export function paintedTokens(tokens: readonly TokenMark[], { colors, columns }:
 
 /** One line that explains {@link paintedTokens}. */
 export const paintLegend = ({ colors }: Pick<Paint, 'colors'>): string =>
-  colors.isColorSupported ? `${colors.bold(colors.underline('kept'))} ${colors.dim('evicted')}` : '[kept] evicted'
+  colors.isColorSupported
+    ? `${colors.bold(colors.underline('kept'))} ${colors.dim('evicted')}`
+    : '[kept] evicted'

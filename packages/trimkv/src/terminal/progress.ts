@@ -22,7 +22,10 @@ interface Work {
  * On a terminal one line that is redrawn; elsewhere a line every ten seconds, none for short work. Disposing it clears
  * the redrawn line.
  */
-export function startProgress(terminal: Terminal, { label, unit = '', now = () => performance.now() }: Work): Progress {
+export function startProgress(
+  terminal: Terminal,
+  { label, unit = '', now = () => performance.now() }: Work,
+): Progress {
   const started = now()
   const every = terminal.live ? redrawMs : lineMs
   let shown = terminal.live ? -Infinity : started
@@ -34,7 +37,8 @@ export function startProgress(terminal: Terminal, { label, unit = '', now = () =
       shown = time
       const elapsed = time - started
       const rate = elapsed > 0 ? done / (elapsed / 1000) : 0
-      const left = total !== undefined && rate > 0 ? `, ${durationText(((total - done) / rate) * 1000)} left` : ''
+      const left =
+        total !== undefined && rate > 0 ? `, ${durationText(((total - done) / rate) * 1000)} left` : ''
       const count = total === undefined ? countText(done) : `${countText(done)}/${countText(total)}`
       const line = `${label} ${count}${unit && ` ${unit}`}${left}`
       if (terminal.live) terminal.redraw(terminal.talkColors.dim(line))

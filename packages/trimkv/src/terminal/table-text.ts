@@ -14,7 +14,9 @@ const width = (text: string): number => [...stripVTControlCharacters(text)].leng
  * @param rows one entry per column each
  */
 export function tableText(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const widths = columns.map(({ header }, at) => Math.max(width(header), ...rows.map((row) => width(row[at] ?? ''))))
+  const widths = columns.map(({ header }, at) =>
+    Math.max(width(header), ...rows.map((row) => width(row[at] ?? ''))),
+  )
   const line = (cells: readonly string[]): string =>
     columns
       .map(({ align }, at) => {

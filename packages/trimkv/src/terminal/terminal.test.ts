@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { TrimError } from '@trimkv/tensor'
 import picocolors from 'picocolors'
 import { describe, expect, it } from 'vitest'
@@ -72,12 +73,15 @@ describe('errorText', () => {
   })
 
   it('shows an unexpected error by its message', () => {
-    expect(errorText(new Error('boom'), { colors: plain, columns: 80, verbose: false })).toMatch(/^✖ boom .*UNEXPECTED\n.*-v/)
+    expect(errorText(new Error('boom'), { colors: plain, columns: 80, verbose: false })).toMatch(
+      /^✖ boom .*UNEXPECTED\n.*-v/,
+    )
   })
 })
 
 it('maps error codes to exit codes', () => {
-  const code = (name: ConstructorParameters<typeof TrimError>[0]) => exitCodeOf(new TrimError(name, { what: '' }))
+  const code = (name: ConstructorParameters<typeof TrimError>[0]) =>
+    exitCodeOf(new TrimError(name, { what: '' }))
   expect(code('TRIMKV_OPTION')).toBe(2)
   expect(code('TRIMKV_CONFIG_INVALID')).toBe(3)
   expect(code('TRIMKV_NOT_FOUND')).toBe(4)
@@ -89,18 +93,37 @@ it('maps error codes to exit codes', () => {
 
 describe('numbers', () => {
   it('have three significant digits, units and thin spaces', () => {
-    expect([numberText(0.01234), numberText(12.345), numberText(999.6), numberText(0)]).toEqual(['0.0123', '12.3', '1\u2009000', '0.00'])
+    expect([numberText(0.01234), numberText(12.345), numberText(999.6), numberText(0)]).toEqual([
+      '0.0123',
+      '12.3',
+      '1\u2009000',
+      '0.00',
+    ])
     expect(numberText(undefined)).toBe('—')
     expect(countText(1234567)).toBe('1\u2009234\u2009567')
-    expect([bytesText(12), bytesText(56 * 2 ** 20), bytesText(1536)]).toEqual(['12 B', '56.0 MiB', '1.50 KiB'])
-    expect([durationText(870), durationText(12_340), durationText(245_000)]).toEqual(['870 ms', '12.3 s', '4 min 05 s'])
+    expect([bytesText(12), bytesText(56 * 2 ** 20), bytesText(1536)]).toEqual([
+      '12 B',
+      '56.0 MiB',
+      '1.50 KiB',
+    ])
+    expect([durationText(870), durationText(12_340), durationText(245_000)]).toEqual([
+      '870 ms',
+      '12.3 s',
+      '4 min 05 s',
+    ])
   })
 })
 
 describe('tableText', () => {
   it('aligns columns by what is visible', () => {
-    const table = tableText([{ header: 'policy' }, { header: 'n', align: 'right' }], [[colored.bold('full'), '7'], ['trimkv', '128']])
-    expect(table.replaceAll(/\u001b\[\d+m/g, '')).toBe('policy    n\n──────  ───\nfull      7\ntrimkv  128')
+    const table = tableText(
+      [{ header: 'policy' }, { header: 'n', align: 'right' }],
+      [
+        [colored.bold('full'), '7'],
+        ['trimkv', '128'],
+      ],
+    )
+    expect(stripVTControlCharacters(table)).toBe('policy    n\n──────  ───\nfull      7\ntrimkv  128')
   })
 })
 
@@ -132,7 +155,10 @@ describe('startProgress', () => {
     let time = 0
     const progress = startProgress(terminal, { label: 'prefill', unit: 'tokens', now: () => time })
     for (time = 1000; time <= 21_000; time += 1000) progress.update(time / 1000, 42)
-    expect(written.stderr.trim().split('\n')).toEqual(['prefill 10/42 tokens, 32.0 s left', 'prefill 20/42 tokens, 22.0 s left'])
+    expect(written.stderr.trim().split('\n')).toEqual([
+      'prefill 10/42 tokens, 32.0 s left',
+      'prefill 20/42 tokens, 22.0 s left',
+    ])
   })
 
   it('redraws on a terminal and clears its line at the end', () => {

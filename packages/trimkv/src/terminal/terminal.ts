@@ -37,17 +37,21 @@ interface Streams {
 
 /** FORCE_COLOR decides, then NO_COLOR (https://no-color.org), then whether it is a capable terminal. */
 function wantsColor(isTTY: boolean, env: Environment): boolean {
-  const force = env['FORCE_COLOR']
+  const force = env.FORCE_COLOR
   if (force !== undefined && force !== '') return force !== '0' && force !== 'false'
-  if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false
-  return isTTY && env['TERM'] !== 'dumb'
+  if (env.NO_COLOR !== undefined && env.NO_COLOR !== '') return false
+  return isTTY && env.TERM !== 'dumb'
 }
 
 /** A terminal over two streams, with the conventions of NO_COLOR, FORCE_COLOR, CI and TERM=dumb. */
-export function createTerminal(streams: Streams, env: Environment, verbosity: Verbosity = 'normal'): Terminal {
+export function createTerminal(
+  streams: Streams,
+  env: Environment,
+  verbosity: Verbosity = 'normal',
+): Terminal {
   const { stdout, stderr } = streams
   const errTTY = stderr.isTTY === true
-  const live = errTTY && !env['CI'] && env['TERM'] !== 'dumb' && verbosity !== 'quiet'
+  const live = errTTY && !env.CI && env.TERM !== 'dumb' && verbosity !== 'quiet'
   const clear = live ? '\r\u001b[K' : ''
   return {
     data: (text) => void stdout.write(text),

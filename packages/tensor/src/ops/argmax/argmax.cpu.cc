@@ -1,4 +1,5 @@
 #include "core/op.h"
+#include "core/simd.h"
 
 namespace trimkv::TRIMKV_ISA {
 namespace {
@@ -19,12 +20,14 @@ Status run(const Call& c) {
   const int64_t width = x.shape[1];
   auto row = [&](int64_t n) {
     const float* in = data_of<float>(x) + n * x.stride[0];
+    // `max` gives its second argument for NaN, so that NaN never leads.
+    const Vec lowest = broadcast(-__builtin_inff());
+    Vec most = lowest;
+    each_vec(width, [&](int64_t i, int64_t lanes) { most = max(load_or(in + i, lanes, lowest), most); });
+    const float top = max_lane(most);
     int64_t best = 0;
-    // A NaN in the lead loses to any number: the second test is false only for numbers in the lead.
-    for (int64_t i = 1; i < width; i++) {
-      if (in[i] > in[best] || (in[best] != in[best] && in[i] == in[i])) best = i;
-    }
-    data_of<int32_t>(out)[n] = in[best] == in[best] ? static_cast<int32_t>(best) : 0;
+    while (best < width && in[best] != top) best++;
+    data_of<int32_t>(out)[n] = best < width ? static_cast<int32_t>(best) : 0;
   };
   parallel_for(*c.pool, x.shape[0], row);
   return {};

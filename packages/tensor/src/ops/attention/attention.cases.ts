@@ -5,8 +5,8 @@ import {
   countInput,
   edgeLayout,
   randomLayout,
-  seenInput,
   type SlotLayout,
+  seenInput,
   slotIndexInput,
   slotRowsInput,
 } from '../../slot-case-inputs.ts'
@@ -68,7 +68,15 @@ export const attentionCases: OpCases<AttentionAttrs> = {
     at({ layout: edgeLayout(1, 1, 1), C: 1, G: 1, D: 1, dtype: 'f32' }),
     at({ layout: edgeLayout(2, 3, 64), C: 1, G: 2, D: 64, dtype: 'bf16', score: decay, columns: 1 }),
     at({ layout: edgeLayout(1, 5, 257), C: 1, G: 3, D: 80, dtype: 'f16', score: decay, columns: 2 }),
-    at({ layout: edgeLayout(2, 3, 100), C: 1, G: 1, D: 96, dtype: 'f32', mass: true, score: { kind: 'column' } }),
+    at({
+      layout: edgeLayout(2, 3, 100),
+      C: 1,
+      G: 1,
+      D: 96,
+      dtype: 'f32',
+      mass: true,
+      score: { kind: 'column' },
+    }),
     at({ layout: edgeLayout(1, 5, 33), C: 1, G: 8, D: 16, dtype: 'bf16', score: { kind: 'recency' } }),
     at({ layout: edgeLayout(1, 5, 66), C: 7, G: 5, D: 32, dtype: 'bf16', mass: true }),
     at({ layout: edgeLayout(1, 2, 40), C: 0, G: 2, D: 32, dtype: 'f32' }),
@@ -78,7 +86,12 @@ export const attentionCases: OpCases<AttentionAttrs> = {
   fuzz: (random) => {
     const oneToken = random.next() < 0.6
     const layout = randomLayout(random, random.next() < 0.3 ? 600 : 130)
-    const scores: readonly SlotScore[] = [{ kind: 'recency' }, decay, { kind: 'decay', ageOffset: 0 }, { kind: 'column' }]
+    const scores: readonly SlotScore[] = [
+      { kind: 'recency' },
+      decay,
+      { kind: 'decay', ageOffset: 0 },
+      { kind: 'column' },
+    ]
     return at({
       layout,
       C: oneToken ? 1 : random.int(0, Math.min(layout.cap, 90)),
@@ -86,7 +99,9 @@ export const attentionCases: OpCases<AttentionAttrs> = {
       D: [16, 32, 64, 80, 96, 128, 256, random.int(1, 40)][random.int(0, 7)]!,
       dtype: (['f32', 'bf16', 'f16'] as const)[random.int(0, 2)]!,
       mass: random.next() < 0.4,
-      ...(oneToken && random.next() < 0.6 ? { score: scores[random.int(0, 3)]!, columns: random.next() < 0.5 ? 1 : 2 } : {}),
+      ...(oneToken && random.next() < 0.6
+        ? { score: scores[random.int(0, 3)]!, columns: random.next() < 0.5 ? 1 : 2 }
+        : {}),
     })
   },
   bench: [

@@ -21,7 +21,7 @@ struct Attention {
   const View &q = call.tensors[0], &keys = call.tensors[1], &values = call.tensors[2], &count = call.tensors[3],
              &slot_index = call.tensors[4], &seen = call.tensors[5], &column_a = call.tensors[6],
              &column_b = call.tensors[7], &mass = call.tensors[8], &victim = call.tensors[9], &out = call.tensors[10];
-  const SlotSizes size{keys.shape[0], keys.shape[1], keys.shape[2]};
+  const SlotSizes size = slot_sizes(keys);
   const int64_t C = q.shape[1], D = q.shape[3], heads = q.shape[2];
   const int64_t group = size.H == 0 ? 0 : heads / size.H;
   const int64_t rows = C * group;  // query rows of one key head: row r is token r / group, head r % group
@@ -99,21 +99,10 @@ struct Attention {
       SoftmaxState state{0.0f, 0.0f};
       for (int64_t split = 0; split < used; split++) {
         const int64_t part = (unit * splits + split) * group + r;
-        fold(out_row(at, r), state, {split, partial_sums() + part * D, partial_states()[part]});
+        merge(out_row(at, r), state, {partial_sums() + part * D, partial_states()[part], D});
       }
       finish(at, r, state);
     }
-  }
-
-  struct Partial {
-    int64_t split;
-    const float* sums;
-    SoftmaxState state;
-  };
-  void fold(float* to, SoftmaxState& state, const Partial& part) const {
-    if (part.split > 0) return merge(to, state, part.sums, part.state, D);
-    state = part.state;
-    convert_row(part.sums, to, D);
   }
 
   // ---- several tokens ----
@@ -129,7 +118,7 @@ struct Attention {
     for (int64_t first = 0; first < last; first += kSplit) {
       block.attend(slots<T>(at), first, least(first + kSplit, last));
       for (int64_t r = block.first_row_that_sees(first); r < block.rows; r++) {
-        fold(out_row(at, index * kBlock + r), state[r], {first, block.acc + r * D, block.state(r)});
+        merge(out_row(at, index * kBlock + r), state[r], {block.acc + r * D, block.state(r), D});
       }
     }
     for (int64_t r = 0; r < block.rows; r++) finish(at, index * kBlock + r, state[r]);
@@ -142,16 +131,16 @@ struct Attention {
   void mass_of_split(int64_t unit) const {
     const Head at = head_of(unit / splits);
     const int64_t first = unit % splits * kSplit, last = least(first + kSplit, entry(count, at.b, at.h));
-    const Rows<T> keys_of_head = slots<T>(at).keys;
     QueryBlock block;
     for (int64_t tile = first; tile < last; tile += kTile) {
       float sums[kTile] = {};
       for (int64_t index = 0; index < blocks; index++) {
         load_block(block, at, index);
-        const Span span{tile, least(kTile, last - tile)};
-        block.score_tile(keys_of_head, span, keys_of_head.from(tile));
-        for (int64_t r = block.first_row_that_sees(tile); r < block.rows; r++) {
-          add_mass(at, index * kBlock + r, {block.scores + r * kTile, sums, tile, span.count});
+        const int64_t from = block.first_row_that_sees(tile);
+        if (from == block.rows) continue;
+        block.score_tile(slots<T>(at).keys, {tile, least(kTile, last - tile)}, from);
+        for (int64_t r = from; r < block.rows; r++) {
+          add_mass(at, index * kBlock + r, {block.scores + r * kTile, sums, tile, least(kTile, last - tile)});
         }
       }
     }

@@ -46,7 +46,11 @@ function findVictim(inputs: Inputs, head: number, rule: VictimRule): number {
   return best.slot
 }
 
-export function attentionRef(inputs: Inputs, { out }: { readonly out: RefArray }, attrs: AttentionAttrs): void {
+export function attentionRef(
+  inputs: Inputs,
+  { out }: { readonly out: RefArray },
+  attrs: AttentionAttrs,
+): void {
   const { q, keys, values, count, mass, victim } = inputs
   const [B, C, Hq, D] = q.shape as [number, number, number, number]
   const [, H, cap] = keys.shape as [number, number, number, number]
@@ -56,7 +60,10 @@ export function attentionRef(inputs: Inputs, { out }: { readonly out: RefArray }
     const head = b * H + h
     const visible = Math.max(0, count.data[head]! - C + 1 + c)
     const row = head * cap
-    const p = probabilities({ q: q.data.subarray(at * D, (at + 1) * D), row, visible, scale: attrs.scale }, keys)
+    const p = probabilities(
+      { q: q.data.subarray(at * D, (at + 1) * D), row, visible, scale: attrs.scale },
+      keys,
+    )
     for (let j = 0; j < visible; j++) {
       for (let d = 0; d < D; d++) out.data[at * D + d]! += p[j]! * values.data[(row + j) * D + d]!
       if (mass) mass.data[row + j]! += p[j]! / group

@@ -85,7 +85,8 @@ describe('attention gives the same bits', () => {
     const q = normals(B * C * H * G * D, 4)
     const stored = [normals(B * H * cap * D, 5), normals(B * H * cap * D, 6)] as const
     const run = (device: Device, first: number, size: number): Buffer => {
-      const part = (values: Float32Array) => values.subarray((values.length / B) * first, (values.length / B) * (first + size))
+      const part = (values: Float32Array) =>
+        values.subarray((values.length / B) * first, (values.length / B) * (first + size))
       const rows = { dtype: 'bf16', shape: [size, H, cap, D] } as const
       const perHead = counts.slice(first, first + size).flatMap((n) => [n, n - 3])
       const inputs = {

@@ -1,10 +1,13 @@
 import type { TensorSpec } from '../../dtype.ts'
 import type { Op, SlotValues } from '../../op.ts'
 import { floatDtypes, ShapeRules } from '../../shape-rules.ts'
-import { type ProtectedRange, type SlotScore, slotScoreScalars } from '../../slot-score.ts'
+import { checkSlotScore, type ProtectedRange, type SlotScore, slotScoreScalars } from '../../slot-score.ts'
 import { attentionRef } from './attention.ref.ts'
 
 const rules = new ShapeRules('attention')
+
+/** Head size the kernels have room for. */
+const maxHeadSize = 256
 
 export type AttentionSlots = {
   readonly q: 'in'
@@ -36,7 +39,10 @@ type Sizes = Record<'B' | 'C' | 'Hq' | 'D' | 'H' | 'cap', number>
 
 function checkVictim(inputs: Specs, rule: VictimRule | undefined, size: Sizes): void {
   const { victim, slotIndex, seen } = inputs
-  rules.option((victim === undefined) === (rule === undefined), 'the victim tensor and the victim rule go together')
+  rules.option(
+    (victim === undefined) === (rule === undefined),
+    'the victim tensor and the victim rule go together',
+  )
   if (!victim || !rule) return
   rules.match('victim', victim, ['B', 'H'], size)
   rules.dtype('victim', victim, 'i32')
@@ -44,15 +50,19 @@ function checkVictim(inputs: Specs, rule: VictimRule | undefined, size: Sizes): 
   rules.shape(slotIndex !== undefined && seen !== undefined, 'a victim needs slotIndex and seen')
   const rated = rule.score.kind === 'recency' || inputs.columnA !== undefined || inputs.mass !== undefined
   rules.shape(rated, `score ${rule.score.kind} needs columnA`)
-  const whole = [rule.budget, rule.first, rule.last].every((n) => Number.isInteger(n) && n >= 0)
-  rules.option(whole, `budget, first and last must be integers ≥ 0, got ${rule.budget}, ${rule.first}, ${rule.last}`)
+  checkSlotScore(rules, rule.score)
+  const whole = [rule.budget, rule.first, rule.last].every((n) => Number.isSafeInteger(n) && n >= 0)
+  rules.option(
+    whole,
+    `budget, first and last must be integers ≥ 0, got ${rule.budget}, ${rule.first}, ${rule.last}`,
+  )
 }
 
 /**
  * Attention of C new tokens over the stored slots; the new tokens' keys and values are already stored, in order, in the
  * last C slots. Query c sees the first `count − C + 1 + c` slots; one query alone sees all of them, wherever its own
  * slot is. A head without slots gives zeros.
- * - q [B, C, Hq, D] f32; keys, values [B, H, cap, D] f32 | bf16 | f16, Hq a multiple of H; count [B, H] i32
+ * - q [B, C, Hq, D] f32; keys, values [B, H, cap, D] f32 | bf16 | f16, Hq a multiple of H, D ≤ 256; count [B, H] i32
  * - slotIndex [B, H, cap] and seen [B] i32, columnA and columnB [B, H, cap] f32: what the victim's score reads
  * - mass [B, H, cap] f32: each query's probability, averaged over the group, is added per slot, query by query in order
  * - victim [B, H] i32 (needs C = 1): the slot with the smallest (score, index) among the unprotected when
@@ -65,7 +75,8 @@ function checkVictim(inputs: Specs, rule: VictimRule | undefined, size: Sizes): 
  */
 export const attention: Op<AttentionSlots, AttentionAttrs, 'out'> = {
   name: 'attention',
-  source: 'Vaswani et al. 2017 (arXiv:1706.03762) eq. 1; online softmax: Milakov & Gimelshein 2018 (arXiv:1805.02867)',
+  source:
+    'Vaswani et al. 2017 (arXiv:1706.03762) eq. 1; online softmax: Milakov & Gimelshein 2018 (arXiv:1805.02867)',
   slots: {
     q: 'in',
     keys: 'in',
@@ -89,7 +100,11 @@ export const attention: Op<AttentionSlots, AttentionAttrs, 'out'> = {
     rules.dtype('keys', keys, ...floatDtypes)
     rules.dtype('values', values, keys.dtype)
     rules.dtype('count', count, 'i32')
-    rules.shape(size.H > 0 && size.Hq % size.H === 0, `${size.Hq} query heads do not divide into ${size.H} key heads`)
+    rules.shape(size.D <= maxHeadSize, `head size ${size.D} is above ${maxHeadSize}`)
+    rules.shape(
+      size.H > 0 && size.Hq % size.H === 0,
+      `${size.Hq} query heads do not divide into ${size.H} key heads`,
+    )
     for (const [name, column] of Object.entries({ columnA, columnB, mass })) {
       if (!column) continue
       rules.match(name, column, ['B', 'H', 'cap'], size)

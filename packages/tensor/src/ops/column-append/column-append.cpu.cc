@@ -9,7 +9,7 @@ int64_t at(const View& v, int64_t b, int64_t c, int64_t h) { return b * v.stride
 Status check(const Call& c) {
   const View &values = c.tensors[0], &slots = c.tensors[1], &column = c.tensors[2];
   TRIMKV_REQUIRE(values.rank == 3 && column.rank == 3, kShape, "[columnAppend] wrong rank");
-  const SlotSizes size{column.shape[0], column.shape[1], column.shape[2]};
+  const SlotSizes size = slot_sizes(column);
   TRIMKV_REQUIRE(values.dtype == DType::kF32 && has_shape(values, size.B, values.shape[1], size.H), kShape,
                  "[columnAppend] values must be [B, C, H] f32");
   TRIMKV_REQUIRE(slots.dtype == DType::kI32 && has_shape(slots, size.B, values.shape[1], size.H), kShape,

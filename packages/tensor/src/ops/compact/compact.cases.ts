@@ -1,6 +1,13 @@
 import type { DType } from '../../dtype.ts'
 import type { CaseInput, OpCase, OpCases } from '../../op-case.ts'
-import { countInput, edgeLayout, keptInput, randomLayout, type SlotLayout, slotRowsInput } from '../../slot-case-inputs.ts'
+import {
+  countInput,
+  edgeLayout,
+  keptInput,
+  randomLayout,
+  type SlotLayout,
+  slotRowsInput,
+} from '../../slot-case-inputs.ts'
 import type { CompactAttrs } from './compact.ts'
 
 interface Rows {

@@ -4,12 +4,10 @@ namespace trimkv::TRIMKV_ISA {
 namespace {
 
 // kept [B, H, budget], count [B, H] i32, data [B, H, cap(, W)] of any dtype; scalars: ordered
-SlotSizes sizes(const View& data) { return {data.shape[0], data.shape[1], data.shape[2]}; }
-
 Status check(const Call& c) {
   const View &kept = c.tensors[0], &count = c.tensors[1], &data = c.tensors[2];
   TRIMKV_REQUIRE(kept.rank == 3 && (data.rank == 3 || data.rank == 4), kShape, "[compact] wrong rank");
-  const SlotSizes size = sizes(data);
+  const SlotSizes size = slot_sizes(data);
   TRIMKV_REQUIRE(is_column(kept, DType::kI32, {size.B, size.H, kept.shape[2]}), kShape,
                  "[compact] kept must be [B, H, budget] i32");
   TRIMKV_REQUIRE(is_per_head(count, size), kShape, "[compact] count must be [B, H] i32");
@@ -42,7 +40,7 @@ void fill_holes(const ByteRows& rows, const Kept& kept) {
 
 Status run(const Call& c) {
   const View &kept = c.tensors[0], &count = c.tensors[1], &data = c.tensors[2];
-  const SlotSizes size = sizes(data);
+  const SlotSizes size = slot_sizes(data);
   if (Status status = counts_within("compact", count, size); !status.ok()) return status;
   if (Status status = kept_within("compact", kept, count); !status.ok()) return status;
   const bool ordered = c.scalars[0] != 0;

@@ -10,7 +10,11 @@ function moves(kept: readonly number[], ordered: boolean): [number, number][] {
   return kept.filter((slot) => slot >= m).map((from, j) => [from, holes[j]!])
 }
 
-export function compactRef({ kept, data }: SlotValues<CompactSlots, RefArray>, _: unknown, { ordered }: CompactAttrs): void {
+export function compactRef(
+  { kept, data }: SlotValues<CompactSlots, RefArray>,
+  _: unknown,
+  { ordered }: CompactAttrs,
+): void {
   const [B, H, budget] = kept.shape as [number, number, number]
   const [, , cap, W = 1] = data.shape as [number, number, number, number?]
   for (let head = 0; head < B * H; head++) {

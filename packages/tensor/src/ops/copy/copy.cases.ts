@@ -19,7 +19,12 @@ const at = (shape: readonly number[], from: DType, to: DType): OpCase<Attrs> => 
 const floats = ['f32', 'bf16', 'f16'] as const
 
 export const copyCases: OpCases<Attrs> = {
-  cases: [at([3], 'i32', 'i32'), at([0, 3], 'f32', 'bf16'), at([2, 3, 65], 'f32', 'f16'), at([2, 1, 2, 9], 'bf16', 'f32')],
+  cases: [
+    at([3], 'i32', 'i32'),
+    at([0, 3], 'f32', 'bf16'),
+    at([2, 3, 65], 'f32', 'f16'),
+    at([2, 1, 2, 9], 'bf16', 'f32'),
+  ],
   fuzz: (random) =>
     at(
       Array.from({ length: random.int(1, 5) }, () => random.int(0, 7)),

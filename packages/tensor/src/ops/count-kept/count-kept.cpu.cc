@@ -7,7 +7,7 @@ namespace {
 Status check(const Call& c) {
   const View &kept = c.tensors[0], &count = c.tensors[1];
   TRIMKV_REQUIRE(kept.rank == 3, kShape, "[countKept] kept must have three axes");
-  const SlotSizes size{kept.shape[0], kept.shape[1], kept.shape[2]};
+  const SlotSizes size = slot_sizes(kept);
   TRIMKV_REQUIRE(is_column(kept, DType::kI32, size), kShape, "[countKept] kept must be [B, H, budget] i32");
   TRIMKV_REQUIRE(is_per_head(count, size), kShape, "[countKept] count must be [B, H] i32");
   return {};

@@ -8,7 +8,8 @@ export function embedRef(
   const [vocabulary, width] = table.shape as [number, number]
   for (let n = 0; n < ids.data.length; n++) {
     const id = ids.data[n]!
-    if (id < 0 || id >= vocabulary) fail('TRIMKV_TOKEN_RANGE', `[embed] id ${id} is outside 0…${vocabulary - 1}`)
+    if (id < 0 || id >= vocabulary)
+      fail('TRIMKV_TOKEN_RANGE', `[embed] id ${id} is outside 0…${vocabulary - 1}`)
     for (let c = 0; c < width; c++) out.data[n * width + c] = table.data[id * width + c]!
   }
 }

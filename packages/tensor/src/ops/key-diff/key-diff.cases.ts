@@ -1,6 +1,12 @@
 import type { DType } from '../../dtype.ts'
 import type { OpCase, OpCases } from '../../op-case.ts'
-import { countInput, edgeLayout, randomLayout, type SlotLayout, slotRowsInput } from '../../slot-case-inputs.ts'
+import {
+  countInput,
+  edgeLayout,
+  randomLayout,
+  type SlotLayout,
+  slotRowsInput,
+} from '../../slot-case-inputs.ts'
 
 type Attrs = Record<never, never>
 

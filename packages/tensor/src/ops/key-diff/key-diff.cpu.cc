@@ -11,12 +11,10 @@ namespace {
 constexpr int64_t kSumSlots = 64;
 constexpr float kSmallest = 1e-8f;
 
-SlotSizes sizes(const View& keys) { return {keys.shape[0], keys.shape[1], keys.shape[2]}; }
-
 Status check(const Call& c) {
   const View &keys = c.tensors[0], &count = c.tensors[1], &out = c.tensors[2];
   TRIMKV_REQUIRE(keys.rank == 4, kShape, "[keyDiff] keys must have four axes");
-  const SlotSizes size = sizes(keys);
+  const SlotSizes size = slot_sizes(keys);
   TRIMKV_REQUIRE(is_slot_rows(keys, size, keys.shape[3]), kShape, "[keyDiff] keys must be [B, H, cap, D] of a float dtype");
   TRIMKV_REQUIRE(is_per_head(count, size), kShape, "[keyDiff] count must be [B, H] i32");
   TRIMKV_REQUIRE(is_column(out, DType::kF32, size) && contiguous(out), kShape, "[keyDiff] out must be [B, H, cap] f32");
@@ -24,7 +22,7 @@ Status check(const Call& c) {
 }
 
 // Per head: the sum of a block, and of all blocks.
-int64_t workspace(const Call& c) { return sizes(c.tensors[0]).heads() * 2 * c.tensors[0].shape[3] * 4; }
+int64_t workspace(const Call& c) { return slot_sizes(c.tensors[0]).heads() * 2 * c.tensors[0].shape[3] * 4; }
 
 template <typename T>
 float length(const T* key, int64_t D) {
@@ -64,7 +62,7 @@ void rate_head(const T* keys, const HeadRows& rows, float* sums, float* to) {
 
 Status run(const Call& c) {
   const View &keys = c.tensors[0], &count = c.tensors[1], &out = c.tensors[2];
-  const SlotSizes size = sizes(keys);
+  const SlotSizes size = slot_sizes(keys);
   const int64_t D = keys.shape[3];
   if (Status status = counts_within("keyDiff", count, size); !status.ok()) return status;
   auto head = [&](int64_t unit) {

@@ -5,7 +5,10 @@ const smallest = 1e-8
 
 const norm = (x: Float64Array): number => Math.max(Math.sqrt(x.reduce((sum, v) => sum + v * v, 0)), smallest)
 
-export function keyDiffRef({ keys, count }: SlotValues<KeyDiffSlots, RefArray>, { out }: { readonly out: RefArray }): void {
+export function keyDiffRef(
+  { keys, count }: SlotValues<KeyDiffSlots, RefArray>,
+  { out }: { readonly out: RefArray },
+): void {
   const [, , cap, D] = keys.shape as [number, number, number, number]
   for (let head = 0; head < count.data.length; head++) {
     const n = count.data[head]!

@@ -15,7 +15,12 @@ interface Sizes {
 function at({ layout, C, D, dtype, victims }: Sizes): OpCase<Attrs> {
   const { B, H } = layout
   const rows: CaseInput = { dtype: 'f32', shape: [B, C, H, D], strided: 3 }
-  const perHead = (fill: (i: number) => number): CaseInput => ({ dtype: 'i32', shape: [B, H], fill, strided: true })
+  const perHead = (fill: (i: number) => number): CaseInput => ({
+    dtype: 'i32',
+    shape: [B, H],
+    fill,
+    strided: true,
+  })
   const free = (i: number): number => Math.max(0, Math.min(layout.counts[i]!, layout.cap - C))
   return {
     name: `B${B} C${C} H${H} D${D} cap${layout.cap} ${dtype}${victims ? ' with victims' : ''}`,
@@ -59,5 +64,12 @@ export const kvAppendCases: OpCases<Attrs> = {
       ...(random.next() < 0.5 ? { victims: sizes.counts.map(() => random.int(-1, 3)) } : {}),
     })
   },
-  bench: [at({ layout: { B: 4, H: 8, cap: 1040, counts: new Array(32).fill(1024), order: 'ascending' }, C: 1, D: 128, dtype: 'bf16' })],
+  bench: [
+    at({
+      layout: { B: 4, H: 8, cap: 1040, counts: new Array(32).fill(1024), order: 'ascending' },
+      C: 1,
+      D: 128,
+      dtype: 'bf16',
+    }),
+  ],
 }

@@ -13,7 +13,7 @@ struct Append {
   const View &k = call.tensors[0], &v = call.tensors[1], &index = call.tensors[2], &keys = call.tensors[3],
              &values = call.tensors[4], &slot_index = call.tensors[5], &count = call.tensors[6],
              &victim = call.tensors[7], &out = call.tensors[8];
-  const SlotSizes size{keys.shape[0], keys.shape[1], keys.shape[2]};
+  const SlotSizes size = slot_sizes(keys);
   const int64_t C = k.shape[1], D = k.shape[3];
 
   bool overwrites(int64_t b, int64_t h) const { return C == 1 && victim.present && entry(victim, b, h) >= 0; }

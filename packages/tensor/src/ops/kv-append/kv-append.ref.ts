@@ -2,14 +2,20 @@ import { fail } from '../../errors.ts'
 import type { RefArray, SlotValues } from '../../op.ts'
 import type { KvAppendSlots } from './kv-append.ts'
 
-export function kvAppendRef(inputs: SlotValues<KvAppendSlots, RefArray>, { out }: { readonly out: RefArray }): void {
+export function kvAppendRef(
+  inputs: SlotValues<KvAppendSlots, RefArray>,
+  { out }: { readonly out: RefArray },
+): void {
   const { k, v, index, keys, values, slotIndex, count, victim } = inputs
   const [B, C, H, D] = k.shape as [number, number, number, number]
   const cap = keys.shape[2]!
   const reuses = (head: number): boolean => C === 1 && victim !== undefined && victim.data[head]! >= 0
   for (let head = 0; head < B * H; head++) {
     if (reuses(head) || count.data[head]! + C <= cap) continue
-    fail('TRIMKV_INVARIANT', `[kvAppend] head ${head} stores ${count.data[head]} of ${cap} slots, no room for ${C} more`)
+    fail(
+      'TRIMKV_INVARIANT',
+      `[kvAppend] head ${head} stores ${count.data[head]} of ${cap} slots, no room for ${C} more`,
+    )
   }
   for (let b = 0; b < B; b++) {
     for (let c = 0; c < C; c++) {

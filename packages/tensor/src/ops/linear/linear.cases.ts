@@ -33,6 +33,7 @@ export const linearCases: OpCases<Attrs> = {
     at({ rows: 1, depth: 1027, columns: 17, weight: 'bf16', residual: true }),
     at({ rows: 9, depth: 515, columns: 50, weight: 'f16', bias: 'bf16' }),
     at({ rows: 131, depth: 64, columns: 13, weight: 'bf16', bias: 'f16', residual: true }),
+    at({ rows: 37, depth: 2100, columns: 53, weight: 'f16', bias: 'f32', residual: true }),
   ],
   fuzz: (random) =>
     at({

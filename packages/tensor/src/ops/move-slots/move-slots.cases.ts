@@ -1,6 +1,13 @@
 import type { DType } from '../../dtype.ts'
 import type { CaseInput, OpCase, OpCases } from '../../op-case.ts'
-import { countInput, edgeLayout, keptInput, randomLayout, type SlotLayout, slotRowsInput } from '../../slot-case-inputs.ts'
+import {
+  countInput,
+  edgeLayout,
+  keptInput,
+  randomLayout,
+  type SlotLayout,
+  slotRowsInput,
+} from '../../slot-case-inputs.ts'
 
 type Attrs = Record<never, never>
 
@@ -43,6 +50,8 @@ export const moveSlotsCases: OpCases<Attrs> = {
     const budget = random.int(1, layout.cap)
     const dtype = (['f32', 'bf16', 'f16', 'i32'] as const)[random.int(0, 3)]!
     const W = random.int(0, 40)
-    return random.next() < 0.5 ? at(layout, { capB: budget, W, dtype, budget }) : at(layout, { capB: layout.cap + 3, W, dtype })
+    return random.next() < 0.5
+      ? at(layout, { capB: budget, W, dtype, budget })
+      : at(layout, { capB: layout.cap + 3, W, dtype })
   },
 }

@@ -7,7 +7,7 @@ namespace {
 struct Move {
   const Call& call;
   const View &from = call.tensors[0], &to = call.tensors[1], &count = call.tensors[2], &kept = call.tensors[3];
-  const SlotSizes size{from.shape[0], from.shape[1], from.shape[2]};
+  const SlotSizes size = slot_sizes(from);
 
   int64_t moved(int64_t b, int64_t h) const {
     return kept.present ? kept_slots(kept, b, h, entry(count, b, h)).count : entry(count, b, h);

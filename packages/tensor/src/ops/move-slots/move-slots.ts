@@ -20,12 +20,18 @@ export type MoveSlotsSlots = {
  */
 export const moveSlots: Op<MoveSlotsSlots, Record<never, never>, never> = {
   name: 'moveSlots',
-  source: 'SnapKV (arXiv:2404.14469): a long prompt is cut once, then decoding goes on in a cache of fixed size',
+  source:
+    'SnapKV (arXiv:2404.14469): a long prompt is cut once, then decoding goes on in a cache of fixed size',
   slots: { from: 'in', to: 'inout', count: 'in', kept: 'optional' },
   outputs: [],
   infer({ from, to, count, kept }) {
     const row = from.shape.length === 3 ? [] : (['W'] as const)
-    const size = rules.match<'B' | 'H' | 'capA' | 'capB' | 'W' | 'budget'>('from', from, ['B', 'H', 'capA', ...row])
+    const size = rules.match<'B' | 'H' | 'capA' | 'capB' | 'W' | 'budget'>('from', from, [
+      'B',
+      'H',
+      'capA',
+      ...row,
+    ])
     rules.match('to', to, ['B', 'H', 'capB', ...row], size)
     rules.match('count', count, ['B', 'H'], size)
     rules.dtype('to', to, from.dtype)

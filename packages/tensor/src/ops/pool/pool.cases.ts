@@ -1,5 +1,13 @@
 import type { OpCase, OpCases } from '../../op-case.ts'
-import { columnInput, countInput, edgeLayout, randomLayout, seenInput, type SlotLayout, slotIndexInput } from '../../slot-case-inputs.ts'
+import {
+  columnInput,
+  countInput,
+  edgeLayout,
+  randomLayout,
+  type SlotLayout,
+  seenInput,
+  slotIndexInput,
+} from '../../slot-case-inputs.ts'
 import type { PoolAttrs } from './pool.ts'
 
 function at(sizes: SlotLayout, attrs: PoolAttrs): OpCase<PoolAttrs> {

@@ -5,13 +5,11 @@ namespace {
 
 // scores [B, H, cap] f32, count [B, H], slotIndex [B, H, cap], seen [B] i32, out [B, H, cap]
 // scalars: kernel, kind (0 max, 1 avg), exclude
-SlotSizes sizes(const View& scores) { return {scores.shape[0], scores.shape[1], scores.shape[2]}; }
-
 Status check(const Call& c) {
   const View &scores = c.tensors[0], &count = c.tensors[1], &slot_index = c.tensors[2], &seen = c.tensors[3],
              &out = c.tensors[4];
   TRIMKV_REQUIRE(scores.rank == 3, kShape, "[pool] scores must have three axes");
-  const SlotSizes size = sizes(scores);
+  const SlotSizes size = slot_sizes(scores);
   TRIMKV_REQUIRE(is_column(scores, DType::kF32, size), kShape, "[pool] scores must be [B, H, cap] f32");
   TRIMKV_REQUIRE(is_per_head(count, size) && is_per_sequence(seen, size), kShape,
                  "[pool] count must be [B, H] i32 and seen [B] i32");
@@ -52,7 +50,7 @@ Status slots_ordered(const View& count, const View& slot_index, const SlotSizes&
 Status run(const Call& c) {
   const View &scores = c.tensors[0], &count = c.tensors[1], &slot_index = c.tensors[2], &seen = c.tensors[3],
              &out = c.tensors[4];
-  const SlotSizes size = sizes(scores);
+  const SlotSizes size = slot_sizes(scores);
   if (Status status = counts_within("pool", count, size); !status.ok()) return status;
   if (Status status = slots_ordered(count, slot_index, size); !status.ok()) return status;
   const int64_t kernel = static_cast<int64_t>(c.scalars[0]), half = kernel / 2, exclude = static_cast<int64_t>(c.scalars[2]);

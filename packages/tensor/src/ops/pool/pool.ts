@@ -39,7 +39,10 @@ export const pool: Op<PoolSlots, PoolAttrs, 'out'> = {
     rules.match('seen', seen, ['B'], size)
     rules.dtype('scores', scores, 'f32')
     for (const [name, table] of Object.entries({ count, slotIndex, seen })) rules.dtype(name, table, 'i32')
-    rules.option(Number.isInteger(kernel) && kernel % 2 === 1 && kernel > 0, `kernel must be odd and positive, got ${kernel}`)
+    rules.option(
+      Number.isInteger(kernel) && kernel % 2 === 1 && kernel > 0,
+      `kernel must be odd and positive, got ${kernel}`,
+    )
     rules.option(Number.isInteger(exclude) && exclude >= 0, `exclude must be an integer ≥ 0, got ${exclude}`)
     return { out: { dtype: 'f32', shape: [size.B, size.H, size.cap] } }
   },

@@ -5,12 +5,10 @@ namespace trimkv::TRIMKV_ISA {
 namespace {
 
 // scores [B, H, cap] f32, slotIndex [B, H, cap], count [B, H], seen [B] i32; scalars: first, last
-SlotSizes sizes(const View& scores) { return {scores.shape[0], scores.shape[1], scores.shape[2]}; }
-
 Status check(const Call& c) {
   const View &scores = c.tensors[0], &slot_index = c.tensors[1], &count = c.tensors[2], &seen = c.tensors[3];
   TRIMKV_REQUIRE(scores.rank == 3, kShape, "[protect] scores must have three axes");
-  const SlotSizes size = sizes(scores);
+  const SlotSizes size = slot_sizes(scores);
   TRIMKV_REQUIRE(is_column(scores, DType::kF32, size), kShape, "[protect] scores must be [B, H, cap] f32");
   TRIMKV_REQUIRE(is_column(slot_index, DType::kI32, size), kShape, "[protect] slotIndex must be [B, H, cap] i32");
   TRIMKV_REQUIRE(is_per_head(count, size) && is_per_sequence(seen, size), kShape,
@@ -22,7 +20,7 @@ Status check(const Call& c) {
 
 Status run(const Call& c) {
   const View &scores = c.tensors[0], &slot_index = c.tensors[1], &count = c.tensors[2], &seen = c.tensors[3];
-  const SlotSizes size = sizes(scores);
+  const SlotSizes size = slot_sizes(scores);
   if (Status status = counts_within("protect", count, size); !status.ok()) return status;
   const ProtectedRange safe{static_cast<int64_t>(c.scalars[0]), static_cast<int64_t>(c.scalars[1])};
   for (int64_t unit = 0; unit < size.heads(); unit++) {

@@ -11,7 +11,8 @@ export function protectRef(
   for (let head = 0; head < count.data.length; head++) {
     for (let at = head * cap; at < head * cap + count.data[head]!; at++) {
       const token = slotIndex.data[at]!
-      if (isProtected(range, token, seen.data[Math.floor(head / H)]!)) scores.data[at] = Number.POSITIVE_INFINITY
+      if (isProtected(range, token, seen.data[Math.floor(head / H)]!))
+        scores.data[at] = Number.POSITIVE_INFINITY
     }
   }
 }

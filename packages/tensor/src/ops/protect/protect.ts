@@ -5,7 +5,12 @@ import { protectRef } from './protect.ref.ts'
 
 const rules = new ShapeRules('protect')
 
-export type ProtectSlots = { readonly scores: 'inout'; readonly slotIndex: 'in'; readonly count: 'in'; readonly seen: 'in' }
+export type ProtectSlots = {
+  readonly scores: 'inout'
+  readonly slotIndex: 'in'
+  readonly count: 'in'
+  readonly seen: 'in'
+}
 
 /**
  * Sets the scores of the first `first` and last `last` tokens of the text to +∞, wherever they are stored.
@@ -24,7 +29,7 @@ export const protect: Op<ProtectSlots, ProtectedRange, never> = {
     rules.match('seen', seen, ['B'], size)
     rules.dtype('scores', scores, 'f32')
     for (const [name, table] of Object.entries({ slotIndex, count, seen })) rules.dtype(name, table, 'i32')
-    const whole = [first, last].every((n) => Number.isInteger(n) && n >= 0)
+    const whole = [first, last].every((n) => Number.isSafeInteger(n) && n >= 0)
     rules.option(whole, `first and last must be integers ≥ 0, got ${first} and ${last}`)
     return {}
   },

@@ -1,11 +1,21 @@
 import type { DType } from '../../dtype.ts'
 import type { OpCase, OpCases } from '../../op-case.ts'
-import { countInput, edgeLayout, randomLayout, type SlotLayout, slotRowsInput } from '../../slot-case-inputs.ts'
+import {
+  countInput,
+  edgeLayout,
+  randomLayout,
+  type SlotLayout,
+  slotRowsInput,
+} from '../../slot-case-inputs.ts'
 
 type Attrs = { readonly threshold: number }
 
 /** Keys in families: each row is close to one of three directions, so that near duplicates exist. */
-function at(layout: SlotLayout, D: number, { dtype, threshold }: { dtype: DType; threshold: number }): OpCase<Attrs> {
+function at(
+  layout: SlotLayout,
+  D: number,
+  { dtype, threshold }: { dtype: DType; threshold: number },
+): OpCase<Attrs> {
   const family = (i: number): number => Math.cos(1.7 * (i % D) + 2.1 * ((Math.floor(i / D) * 5) % 3))
   return {
     name: `B${layout.B} H${layout.H} cap${layout.cap} D${D} ${dtype} threshold ${threshold}`,
@@ -30,6 +40,9 @@ export const redundancyCases: OpCases<Attrs> = {
       threshold: 0.5,
     }),
   bench: [
-    at({ B: 1, H: 8, cap: 1152, counts: new Array(8).fill(1152), order: 'ascending' }, 128, { dtype: 'bf16', threshold: 0.5 }),
+    at({ B: 1, H: 8, cap: 1152, counts: new Array(8).fill(1152), order: 'ascending' }, 128, {
+      dtype: 'bf16',
+      threshold: 0.5,
+    }),
   ],
 }

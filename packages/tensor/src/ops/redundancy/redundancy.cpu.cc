@@ -23,7 +23,7 @@ struct Spared {
 struct Redundancy {
   const Call& call;
   const View &keys = call.tensors[0], &count = call.tensors[1], &out = call.tensors[2];
-  const SlotSizes size{keys.shape[0], keys.shape[1], keys.shape[2]};
+  const SlotSizes size = slot_sizes(keys);
   const int64_t D = keys.shape[3];
 
   // ---- workspace: sums of unit keys, spared entries, unit keys ----

@@ -8,13 +8,20 @@ function unitRows(rows: Float64Array, D: number): Float64Array {
   for (let from = 0; from < rows.length; from += D) {
     const row = rows.subarray(from, from + D)
     const length = Math.sqrt(row.reduce((sum, v) => sum + v * v, 0)) + epsilon
-    out.set(row.map((v) => v / length), from)
+    out.set(
+      row.map((v) => v / length),
+      from,
+    )
   }
   return out
 }
 
 /** Similarities of key i to all keys, with the entry that is not charged set to 0. */
-function similarities(unit: Float64Array, i: number, { D, threshold }: { D: number; threshold: number }): Float64Array {
+function similarities(
+  unit: Float64Array,
+  i: number,
+  { D, threshold }: { D: number; threshold: number },
+): Float64Array {
   const row = new Float64Array(unit.length / D)
   let spared = 0
   for (let j = 0; j < row.length; j++) {
@@ -43,6 +50,9 @@ export function redundancyRef(
     }
     const weights = mean.map(Math.exp)
     const sum = weights.reduce((a, b) => a + b, 0)
-    out.data.set(weights.map((x) => x / sum), head * cap)
+    out.data.set(
+      weights.map((x) => x / sum),
+      head * cap,
+    )
   }
 }

@@ -24,7 +24,10 @@ export const redundancy: Op<RedundancySlots, { readonly threshold: number }, 'ou
     rules.match('count', count, ['B', 'H'], size)
     rules.dtype('keys', keys, ...floatDtypes)
     rules.dtype('count', count, 'i32')
-    rules.option(threshold >= 0 && Number.isFinite(threshold), `threshold must be a number ≥ 0, got ${threshold}`)
+    rules.option(
+      threshold >= 0 && Number.isFinite(threshold),
+      `threshold must be a number ≥ 0, got ${threshold}`,
+    )
     return { out: { dtype: 'f32', shape: [size.B, size.H, size.cap] } }
   },
   scalars: ({ threshold }) => [threshold],

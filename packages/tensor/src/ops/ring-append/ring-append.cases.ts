@@ -2,7 +2,11 @@ import type { OpCase, OpCases } from '../../op-case.ts'
 
 type Attrs = Record<never, never>
 
-const at = (B: number, C: number, size: { readonly Hq: number; readonly D: number; readonly w: number }): OpCase<Attrs> => ({
+const at = (
+  B: number,
+  C: number,
+  size: { readonly Hq: number; readonly D: number; readonly w: number },
+): OpCase<Attrs> => ({
   name: `B${B} C${C} Hq${size.Hq} D${size.D} w${size.w}`,
   inputs: {
     q: { dtype: 'f32', shape: [B, C, size.Hq, size.D], strided: 3 },
@@ -20,5 +24,9 @@ export const ringAppendCases: OpCases<Attrs> = {
     at(3, 21, { Hq: 2, D: 33, w: 8 }),
   ],
   fuzz: (random) =>
-    at(random.int(1, 3), random.int(0, 40), { Hq: random.int(1, 6), D: random.int(1, 40), w: random.int(1, 20) }),
+    at(random.int(1, 3), random.int(0, 40), {
+      Hq: random.int(1, 6),
+      D: random.int(1, 40),
+      w: random.int(1, 20),
+    }),
 }

@@ -1,5 +1,12 @@
 import type { CaseInput, OpCase, OpCases } from '../../op-case.ts'
-import { columnInput, countInput, edgeLayout, randomLayout, type SlotLayout, slotIndexInput } from '../../slot-case-inputs.ts'
+import {
+  columnInput,
+  countInput,
+  edgeLayout,
+  randomLayout,
+  type SlotLayout,
+  slotIndexInput,
+} from '../../slot-case-inputs.ts'
 
 type Attrs = { readonly budget: number }
 

@@ -7,7 +7,7 @@ namespace {
 struct Select {
   const Call& call;
   const View &scores = call.tensors[0], &slot_index = call.tensors[1], &count = call.tensors[2], &out = call.tensors[3];
-  const SlotSizes size{scores.shape[0], scores.shape[1], scores.shape[2]};
+  const SlotSizes size = slot_sizes(scores);
   const int64_t budget = out.shape[2];
 
   void head(int64_t unit) const;

@@ -11,10 +11,17 @@ export function selectRef(
   for (let head = 0; head < count.data.length; head++) {
     const slots = Array.from({ length: count.data[head]! }, (_, slot) => {
       const score = scores.data[head * cap + slot]!
-      return { slot, score: Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score, index: slotIndex.data[head * cap + slot]! }
+      return {
+        slot,
+        score: Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score,
+        index: slotIndex.data[head * cap + slot]!,
+      }
     })
     slots.sort((a, b) => (a.score === b.score ? b.index - a.index : a.score < b.score ? 1 : -1))
     const kept = slots.slice(0, budget).map((s) => s.slot)
-    out.data.set(kept.sort((a, b) => a - b), head * budget)
+    out.data.set(
+      kept.sort((a, b) => a - b),
+      head * budget,
+    )
   }
 }

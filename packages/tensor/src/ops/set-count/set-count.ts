@@ -18,7 +18,10 @@ export const setCount: Op<SetCountSlots, { readonly value: number }, never> = {
   infer({ count }, { value }) {
     rules.match<'B' | 'H'>('count', count, ['B', 'H'])
     rules.dtype('count', count, 'i32')
-    rules.option(Number.isInteger(value) && value >= -1 && value < 2 ** 31, `value must be an integer ≥ −1, got ${value}`)
+    rules.option(
+      Number.isInteger(value) && value >= -1 && value < 2 ** 31,
+      `value must be an integer ≥ −1, got ${value}`,
+    )
     return {}
   },
   scalars: ({ value }) => [value],

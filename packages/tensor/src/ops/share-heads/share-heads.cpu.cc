@@ -6,12 +6,10 @@ namespace {
 // scores [B, H, cap] f32, count [B, H] i32, out [B, H, cap]; heads are summed in order, in f64
 constexpr int64_t kChunkSlots = 512;
 
-SlotSizes sizes(const View& scores) { return {scores.shape[0], scores.shape[1], scores.shape[2]}; }
-
 Status check(const Call& c) {
   const View &scores = c.tensors[0], &count = c.tensors[1], &out = c.tensors[2];
   TRIMKV_REQUIRE(scores.rank == 3, kShape, "[shareHeads] scores must have three axes");
-  const SlotSizes size = sizes(scores);
+  const SlotSizes size = slot_sizes(scores);
   TRIMKV_REQUIRE(is_column(scores, DType::kF32, size), kShape, "[shareHeads] scores must be [B, H, cap] f32");
   TRIMKV_REQUIRE(is_per_head(count, size), kShape, "[shareHeads] count must be [B, H] i32");
   TRIMKV_REQUIRE(is_column(out, DType::kF32, size) && contiguous(out), kShape, "[shareHeads] out must be [B, H, cap] f32");
@@ -20,7 +18,7 @@ Status check(const Call& c) {
 
 Status run(const Call& c) {
   const View &scores = c.tensors[0], &count = c.tensors[1], &out = c.tensors[2];
-  const SlotSizes size = sizes(scores);
+  const SlotSizes size = slot_sizes(scores);
   if (Status status = counts_within("shareHeads", count, size); !status.ok()) return status;
   for (int64_t b = 0; b < size.B; b++) {
     for (int64_t h = 1; h < size.H; h++) {

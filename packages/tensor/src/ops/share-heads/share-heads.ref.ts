@@ -11,7 +11,10 @@ export function shareHeadsRef(
   for (let b = 0; b < B; b++) {
     const counts = count.data.subarray(b * H, (b + 1) * H)
     if (counts.some((n) => n !== counts[0])) {
-      fail('TRIMKV_INVARIANT', `[shareHeads] heads of sequence ${b} store different numbers of slots: ${counts.join(', ')}`)
+      fail(
+        'TRIMKV_INVARIANT',
+        `[shareHeads] heads of sequence ${b} store different numbers of slots: ${counts.join(', ')}`,
+      )
     }
     for (let j = 0; j < (counts[0] ?? 0); j++) {
       let sum = 0

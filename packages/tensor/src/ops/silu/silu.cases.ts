@@ -4,7 +4,9 @@ type Attrs = Record<never, never>
 
 const at = (rows: number, width: number, scale = 1): OpCase<Attrs> => ({
   name: `[${rows}, ${width}] scale ${scale}`,
-  inputs: { x: { dtype: 'f32', shape: [rows, width], strided: true, fill: (_, random) => scale * random.normal() } },
+  inputs: {
+    x: { dtype: 'f32', shape: [rows, width], strided: true, fill: (_, random) => scale * random.normal() },
+  },
   attrs: {},
 })
 

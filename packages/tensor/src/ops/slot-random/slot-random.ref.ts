@@ -10,7 +10,8 @@ function mix(x: number): number {
 }
 
 /** Hash of a sequence of 32-bit words. */
-const hash = (words: readonly number[]): number => words.reduce((h, word) => mix((Math.imul(h, 5) + word + 0x9e3779b9) | 0), 0)
+const hash = (words: readonly number[]): number =>
+  words.reduce((h, word) => mix((Math.imul(h, 5) + word + 0x9e3779b9) | 0), 0)
 
 export function slotRandomRef(
   { index }: { readonly index: RefArray },

@@ -27,7 +27,10 @@ export const slotRandom: Op<SlotRandomSlots, SlotRandomAttrs, 'out'> = {
   infer({ index }, { seed, layer, heads }) {
     const { B, C } = rules.match<'B' | 'C'>('index', index, ['B', 'C'])
     rules.dtype('index', index, 'i32')
-    rules.option(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32, `seed must be an integer in 0 … 2^32−1, got ${seed}`)
+    rules.option(
+      Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32,
+      `seed must be an integer in 0 … 2^32−1, got ${seed}`,
+    )
     rules.option(Number.isInteger(layer) && layer >= 0, `layer must be an integer ≥ 0, got ${layer}`)
     rules.option(Number.isInteger(heads) && heads > 0, `heads must be a positive integer, got ${heads}`)
     return { out: { dtype: 'f32', shape: [B, C, heads] } }

@@ -4,8 +4,8 @@ import {
   countInput,
   edgeLayout,
   randomLayout,
-  seenInput,
   type SlotLayout,
+  seenInput,
   slotIndexInput,
 } from '../../slot-case-inputs.ts'
 import type { SlotScore } from '../../slot-score.ts'

@@ -5,15 +5,10 @@ namespace trimkv::TRIMKV_ISA {
 namespace {
 
 // count [B, H], slotIndex [B, H, cap], seen [B] i32, columnA?, columnB? [B, H, cap] f32, out [B, H, cap]; scalars: score
-SlotSizes sizes(const Call& c) {
-  const View& slot_index = c.tensors[1];
-  return {slot_index.shape[0], slot_index.shape[1], slot_index.shape[2]};
-}
-
 Status check(const Call& c) {
   const View &count = c.tensors[0], &slot_index = c.tensors[1], &seen = c.tensors[2], &out = c.tensors[5];
   TRIMKV_REQUIRE(slot_index.rank == 3, kShape, "[slotScores] slotIndex must have three axes");
-  const SlotSizes size = sizes(c);
+  const SlotSizes size = slot_sizes(slot_index);
   SlotScore score{};
   TRIMKV_REQUIRE(read_score(c.scalars, score), kOption, "[slotScores] unknown score");
   TRIMKV_REQUIRE(is_column(slot_index, DType::kI32, size), kShape, "[slotScores] slotIndex must be [B, H, cap] i32");
@@ -30,7 +25,7 @@ Status check(const Call& c) {
 
 Status run(const Call& c) {
   const View &count = c.tensors[0], &slot_index = c.tensors[1], &seen = c.tensors[2], &out = c.tensors[5];
-  const SlotSizes size = sizes(c);
+  const SlotSizes size = slot_sizes(slot_index);
   if (Status status = counts_within("slotScores", count, size); !status.ok()) return status;
   SlotScore score{};
   read_score(c.scalars, score);

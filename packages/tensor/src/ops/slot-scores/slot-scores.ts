@@ -1,6 +1,6 @@
 import type { Op } from '../../op.ts'
 import { ShapeRules } from '../../shape-rules.ts'
-import { type SlotScore, slotScoreScalars } from '../../slot-score.ts'
+import { checkSlotScore, type SlotScore, slotScoreScalars } from '../../slot-score.ts'
 import { slotScoresRef } from './slot-scores.ref.ts'
 
 const rules = new ShapeRules('slotScores')
@@ -35,8 +35,7 @@ export const slotScores: Op<SlotScoresSlots, { readonly score: SlotScore }, 'out
       rules.dtype(name, column, 'f32')
     }
     rules.shape(score.kind === 'recency' || columnA !== undefined, `score ${score.kind} needs columnA`)
-    const whole = score.kind !== 'decay' || Number.isInteger(score.ageOffset)
-    rules.option(whole, 'ageOffset must be an integer')
+    checkSlotScore(rules, score)
     return { out: { dtype: 'f32', shape: [size.B, size.H, size.cap] } }
   },
   scalars: ({ score }) => slotScoreScalars(score),

@@ -5,7 +5,12 @@ type Attrs = Record<never, never>
 const at = (rows: number, width: number, scale = 1): OpCase<Attrs> => ({
   name: `[${rows}, ${width}] scale ${scale}`,
   inputs: {
-    logits: { dtype: 'f32', shape: [rows, width], strided: true, fill: (_, random) => scale * random.normal() },
+    logits: {
+      dtype: 'f32',
+      shape: [rows, width],
+      strided: true,
+      fill: (_, random) => scale * random.normal(),
+    },
     targets: { dtype: 'i32', shape: [rows], fill: (_, random) => random.int(0, width - 1) },
   },
   attrs: {},

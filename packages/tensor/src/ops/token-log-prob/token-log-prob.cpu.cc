@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "core/op.h"
+#include "core/simd.h"
 
 namespace trimkv::TRIMKV_ISA {
 namespace {
@@ -28,11 +29,14 @@ Status run(const Call& c) {
   }
   auto row = [&](int64_t n) {
     const float* in = data_of<float>(logits) + n * logits.stride[0];
-    double top = in[0];
-    for (int64_t i = 1; i < width; i++) top = in[i] > top ? in[i] : top;
-    double sum = 0;
-    for (int64_t i = 0; i < width; i++) sum += std::exp(in[i] - top);
-    data_of<float>(out)[n] = static_cast<float>(in[target[n]] - top - std::log(sum));
+    const Vec lowest = broadcast(-__builtin_inff());
+    Vec most = lowest;
+    each_vec(width, [&](int64_t i, int64_t lanes) { most = max(load_or(in + i, lanes, lowest), most); });
+    const float top = max_lane(most);
+    WideSum sum;
+    each_vec(width, [&](int64_t i, int64_t lanes) { sum.add(exp(load_or(in + i, lanes, lowest) - top)); });
+    const double shifted = static_cast<double>(in[target[n]]) - static_cast<double>(top);
+    data_of<float>(out)[n] = static_cast<float>(shifted - std::log(sum.total()));
   };
   parallel_for(*c.pool, count, row);
   return {};

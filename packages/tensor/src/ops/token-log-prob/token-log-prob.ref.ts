@@ -1,3 +1,4 @@
+import { fail } from '../../errors.ts'
 import type { RefArray } from '../../op.ts'
 
 export function tokenLogProbRef(
@@ -6,9 +7,13 @@ export function tokenLogProbRef(
 ): void {
   const [rows, width] = logits.shape as [number, number]
   for (let n = 0; n < rows; n++) {
+    const target = targets.data[n]!
+    if (target < 0 || target >= width) {
+      fail('TRIMKV_TOKEN_RANGE', `[tokenLogProb] target ${target} is outside 0…${width - 1}`)
+    }
     const row = logits.data.subarray(n * width, (n + 1) * width)
     const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
     const sum = row.reduce((a, b) => a + Math.exp(b - top), 0)
-    out.data[n] = row[targets.data[n]!]! - top - Math.log(sum)
+    out.data[n] = row[target]! - top - Math.log(sum)
   }
 }

@@ -4,8 +4,8 @@ import {
   countInput,
   edgeLayout,
   randomLayout,
-  seenInput,
   type SlotLayout,
+  seenInput,
   slotIndexInput,
   slotRowsInput,
 } from '../../slot-case-inputs.ts'

@@ -16,7 +16,7 @@ struct Window {
   const Call& call;
   const View &ring = call.tensors[0], &keys = call.tensors[1], &count = call.tensors[2], &slot_index = call.tensors[3],
              &seen = call.tensors[4], &out = call.tensors[5];
-  const SlotSizes size{keys.shape[0], keys.shape[1], keys.shape[2]};
+  const SlotSizes size = slot_sizes(keys);
   const int64_t w = ring.shape[1], heads = ring.shape[2], D = ring.shape[3];
   const int64_t group = size.H == 0 ? 0 : heads / size.H;
   const bool all = call.scalars[1] == 0;

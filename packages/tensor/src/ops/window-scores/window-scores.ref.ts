@@ -18,7 +18,11 @@ function logits(inputs: Inputs, at: { b: number; token: number; hq: number }, sc
 }
 
 /** Adds `weight · softmax` over the columns where `visible` holds. */
-function addSoftmax(to: Float64Array, row: Float64Array, { weight, visible }: { weight: number; visible: (j: number) => boolean }): void {
+function addSoftmax(
+  to: Float64Array,
+  row: Float64Array,
+  { weight, visible }: { weight: number; visible: (j: number) => boolean },
+): void {
   const max = row.reduce((m, x, j) => (visible(j) ? Math.max(m, x) : m), Number.NEGATIVE_INFINITY)
   const sum = row.reduce((s, x, j) => (visible(j) ? s + Math.exp(x - max) : s), 0)
   row.forEach((x, j) => {
@@ -26,7 +30,11 @@ function addSoftmax(to: Float64Array, row: Float64Array, { weight, visible }: { 
   })
 }
 
-export function windowScoresRef(inputs: Inputs, { out }: { readonly out: RefArray }, attrs: WindowScoresAttrs): void {
+export function windowScoresRef(
+  inputs: Inputs,
+  { out }: { readonly out: RefArray },
+  attrs: WindowScoresAttrs,
+): void {
   const { ring, count, slotIndex, seen } = inputs
   const [, w, Hq] = ring.shape as [number, number, number]
   const [, H, cap] = out.shape as [number, number, number]
@@ -38,11 +46,16 @@ export function windowScoresRef(inputs: Inputs, { out }: { readonly out: RefArra
     const to = out.data.subarray(head * cap, (head + 1) * cap)
     const index = slotIndex.data.subarray(head * cap, (head + 1) * cap)
     for (let token = tokens - window; token < tokens; token++) {
-      const rows = Array.from({ length: G }, (_, g) => logits(inputs, { b, token, hq: h * G + g }, attrs.scale))
+      const rows = Array.from({ length: G }, (_, g) =>
+        logits(inputs, { b, token, hq: h * G + g }, attrs.scale),
+      )
       if (attrs.columns === 'all') {
-        for (const row of rows) addSoftmax(to, row, { weight: 1 / (window * G), visible: (j) => index[j]! <= token })
+        for (const row of rows)
+          addSoftmax(to, row, { weight: 1 / (window * G), visible: (j) => index[j]! <= token })
       } else {
-        const best = rows[0]!.map((_, j) => rows.reduce((m, row) => Math.max(m, row[j]!), Number.NEGATIVE_INFINITY))
+        const best = rows[0]!.map((_, j) =>
+          rows.reduce((m, row) => Math.max(m, row[j]!), Number.NEGATIVE_INFINITY),
+        )
         addSoftmax(to, best, { weight: 1 / window, visible: (j) => index[j]! < tokens - w })
       }
     }

@@ -27,12 +27,13 @@ export interface WindowScoresAttrs {
  * How much the queries of the last `min(w, seen)` tokens attend to each stored slot.
  * - ring [B, w, Hq, D] f32 as `ringAppend` fills it; keys [B, H, cap, D] f32 | bf16 | f16
  * - count [B, H], slotIndex [B, H, cap], seen [B] i32
- * - out [B, H, cap] f32; 0 for free slots; probabilities are summed in f64
+ * - out [B, H, cap] f32; 0 for free slots; each softmax is summed in f64
  * @throws TRIMKV_INVARIANT when a count lies outside 0 … cap or seen is negative
  */
 export const windowScores: Op<WindowScoresSlots, WindowScoresAttrs, 'out'> = {
   name: 'windowScores',
-  source: 'SnapKV (arXiv:2404.14469) and TOVA (arXiv:2401.06104) as in kvpress; R-KV repository, r1_kv.py, for candidates',
+  source:
+    'SnapKV (arXiv:2404.14469) and TOVA (arXiv:2401.06104) as in kvpress; R-KV repository, r1_kv.py, for candidates',
   slots: { ring: 'in', keys: 'in', count: 'in', slotIndex: 'in', seen: 'in' },
   outputs: ['out'],
   infer({ ring, keys, count, slotIndex, seen }, { scale }) {
@@ -42,7 +43,10 @@ export const windowScores: Op<WindowScoresSlots, WindowScoresAttrs, 'out'> = {
     rules.match('slotIndex', slotIndex, ['B', 'H', 'cap'], size)
     rules.match('seen', seen, ['B'], size)
     rules.shape(size.w > 0, 'ring has no rows')
-    rules.shape(size.H > 0 && size.Hq % size.H === 0, `${size.Hq} query heads do not divide into ${size.H} key heads`)
+    rules.shape(
+      size.H > 0 && size.Hq % size.H === 0,
+      `${size.Hq} query heads do not divide into ${size.H} key heads`,
+    )
     rules.dtype('ring', ring, 'f32')
     rules.dtype('keys', keys, ...floatDtypes)
     for (const [name, table] of Object.entries({ count, slotIndex, seen })) rules.dtype(name, table, 'i32')

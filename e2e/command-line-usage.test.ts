@@ -1,0 +1,133 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
+import { afterAll, describe, expect, it } from 'vitest'
+import { jiti, program, run } from './command-line.ts'
+import { goldenPath } from './golden.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'trimkv-cli-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('help and usage', () => {
+  it.each(['generate', 'chat', 'compare', 'score', 'trace', 'inspect', 'doctor'])(
+    '%s explains itself',
+    async (name) => {
+      const { code, stdout, stderr } = await run([name, '--help'])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(stdout).toMatch(new RegExp(`^Usage: trimkv ${name} `))
+      expect(stdout.split('\n').length).toBeGreaterThan(8)
+    },
+  )
+
+  it.each([
+    [['generat'], /unknown command 'generat'[\s\S]*generate/],
+    [['generate'], /model/],
+    [['generate', referenceModelDir, '--budgt', '3'], /--budgt[\s\S]*--budget/],
+    [['generate', referenceModelDir, '-p', 'x', '--top-k', 'many'], /--top-k cannot be "many"[\s\S]*number/],
+    [['generate', referenceModelDir, '-p', 'x', '--prompt-file', 'y'], /exclude each other/],
+    [['generate', referenceModelDir, '-p', 'x', '--top-k', '5'], /topK has no effect at temperature 0/],
+    [['generate', referenceModelDir, '-p', 'x', '--policy', 'snapkw'], /did you mean "snapkv"/],
+    [
+      ['generate', referenceModelDir, '-p', 'x', '--policy', 'streaming', '--budget', '2'],
+      /smallest valid budget is 5/,
+    ],
+    [['generate', referenceModelDir, '-p', 'x', '--exact', '--buffer', '3'], /exclude each other/],
+    [['trace', goldenPath('qwen3', 'hf'), '--ids', '5,999', '--steps', '2'], /999/],
+    [['trace', goldenPath('qwen3', 'hf'), '--steps', '2'], /--ids/],
+    [['trace', goldenPath('phi3-longrope', 'hf'), '--ids', '5', '--steps', '300', '--policy', 'full'], /256/],
+  ])('ends with 2 and says why: %o', async (args, message) => {
+    const { code, stdout, stderr } = await run(args)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(message)
+    expect(stderr).toMatch(/^✖ /)
+    expect(stderr).not.toMatch(/\n\s+at /)
+    expect(code).toBe(2)
+  })
+
+  it('ends with the code of what went wrong, with a stack only when asked', async () => {
+    const bad = join(folder, 'bad')
+    mkdirSync(bad)
+    writeFileSync(join(bad, 'config.json'), '{"model_type": "llama", "hidden_size": -1}')
+    expect((await run(['generate', bad, '-p', 'x'])).code).toBe(3)
+    const missing = await run(['generate', 'org/model', '-p', 'x'])
+    expect(missing).toMatchObject({ code: 4, stderr: expect.stringMatching(/TRIMKV_NOT_FOUND\n/) })
+    const mismatch = await run([
+      'generate',
+      goldenPath('llama', 'hf'),
+      '--gates',
+      referenceGatesDir,
+      '-p',
+      'x',
+      '-v',
+    ])
+    expect(mismatch).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/TRIMKV_GATES_MISMATCH\n[\s\S]*\n\s+at /),
+    })
+    const native = await run(['generate', referenceModelDir, '-p', 'x'], {
+      env: { TRIMKV_NATIVE_PATH: '/nonexistent.node' },
+    })
+    expect(native).toMatchObject({ code: 5, stderr: expect.stringMatching(/TRIMKV_NATIVE_MISSING/) })
+  })
+
+  it('prints its version', async () => {
+    expect((await run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+
+  it('says in one line that it is not built, or that Node is too old', async () => {
+    const copy = join(folder, 'trimkv.mjs')
+    cpSync(program, copy)
+    const unbuilt = await run([], { script: copy })
+    expect(unbuilt).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^trimkv is not built: .*npm run build.*\n$/),
+    })
+    const pretend = "data:text/javascript,Object.defineProperty(process.versions,'node',{value:'18.20.0'})"
+    const old = await run([], { nodeFlags: ['--import', pretend] })
+    expect(old).toMatchObject({ code: 1, stderr: 'trimkv needs Node 20.19 or newer; this is 18.20.0\n' })
+  })
+})
+
+describe('doctor', () => {
+  it('says that models can run, and never what the token is', async () => {
+    const { code, stdout } = await run(['doctor'], { env: { HF_TOKEN: 'secret-value' } })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/hub token +present/)
+    expect(stdout).not.toMatch(/secret-value/)
+    expect(stdout).toMatch(/✔ ready to run models/)
+  })
+
+  it('ends with 5 and the reason when the native core does not load', async () => {
+    const { code, stdout } = await run(['doctor', '--json'], {
+      env: { TRIMKV_NATIVE_PATH: '/nonexistent.node' },
+    })
+    expect(code).toBe(5)
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, problem: expect.stringMatching(/nonexistent/) })
+  })
+})
+
+describe('examples', () => {
+  const example = (name: string, ...args: string[]) =>
+    run([join('packages/trimkv/examples', name), ...args], { script: jiti })
+
+  it('stream.ts answers from a cache of nine entries', async () => {
+    expect(await example('stream.ts', referenceModelDir, referenceGatesDir)).toMatchObject({
+      code: 0,
+      stdout: ' library .\ntrimkv: 9 entries at most, 11 evicted\n',
+    })
+  })
+
+  it('compare.ts compares a policy of its own', async () => {
+    const { code, stdout } = await example('compare.ts', referenceModelDir, referenceGatesDir)
+    expect(code).toBe(0)
+    const rows = stdout
+      .trim()
+      .split('\n')
+      .slice(2)
+      .map((line) => line.split(/ {2,}/).slice(0, 3))
+    const answers = Object.fromEntries(rows.map(([policy, answer]) => [policy, answer]))
+    expect(Object.keys(answers)).toEqual(['full', 'streaming', 'h2o', 'trimkv', 'long-values'])
+    expect(answers).toMatchObject({ full: 'station', trimkv: 'station', streaming: 'cave', h2o: 'attic' })
+  })
+})

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+/** The program as it is installed. */
+export const program: string = join(root, 'packages/trimkv/bin/trimkv.mjs')
+
+/** Runs TypeScript files as a user of Node 20 would. */
+export const jiti: string = join(root, 'packages/trimkv/node_modules/jiti/lib/jiti-cli.mjs')
+
+export interface Finished {
+  /** Exit code; undefined when a signal ended the process. */
+  readonly code: number | undefined
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  /** Text on stdin; without it stdin is closed. */
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Default: {@link program}. */
+  readonly script?: string
+  /** Flags of Node itself. */
+  readonly nodeFlags?: readonly string[]
+  /** Called with each piece of stdout. */
+  readonly onOutput?: (child: ChildProcess, text: string) => void
+}
+
+/** Variables that would change what is printed. */
+const neutral = {
+  NO_COLOR: '',
+  FORCE_COLOR: '',
+  CI: '',
+  TERM: 'xterm',
+  HF_HOME: '/nonexistent',
+  HF_TOKEN: '',
+}
+
+/** Starts a program like a user and waits for its end. */
+export function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  const { input, env, script = program, nodeFlags = [], onOutput } = options
+  if (!existsSync(join(root, 'packages/trimkv/dist/cli.js'))) throw new Error('build first: npm run build')
+  const child = spawn(process.execPath, [...nodeFlags, script, ...args], {
+    cwd: root,
+    env: { ...process.env, ...neutral, ...env },
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    onOutput?.(child, text)
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  child.stdin?.end(input)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code: code ?? undefined, stdout, stderr }))
+  })
+}
