@@ -110,6 +110,22 @@ describe('ChatSession', () => {
     expect(answer.text).toMatch(/^ library/)
   })
 
+  it('keeps a turn whose loop is left at its last event', async () => {
+    using chat = new ChatSession(model, { policy: 'full', maxNewTokens: 1 })
+    for await (const event of chat.send(' put key library . find key')) if (event.type === 'done') break
+    expect(chat.messages).toHaveLength(2)
+    expect((await say(chat, ' . put lamp hall .')).read).toBe(6)
+  })
+
+  it('gives one answer at a time', async () => {
+    using chat = new ChatSession(model, { policy: 'full', maxNewTokens: 2 })
+    const first = chat.send(' put key library . find key')
+    await first.next()
+    await expect(say(chat, ' put lamp hall .')).rejects.toMatchObject({ code: 'TRIMKV_OPTION' })
+    await first.return()
+    expect((await say(chat, ' put lamp hall .')).read).toBe(5)
+  })
+
   it('refuses a model without a template, and more tokens than it may hold', async () => {
     using plain = await loadModel(referenceModelDir)
     using untold = new ChatSession(plain)

@@ -75,6 +75,17 @@ describe('generate', () => {
     expect(bounded.stderr).toMatch(/8 entries .* 18 evicted/)
     const idle = await run(['generate', referenceModelDir, '--gates', gates, '-p', prompt, '--max-new', '2'])
     expect(idle.stderr).toMatch(/! the budget was never reached/)
+    const without = await run([
+      'generate',
+      referenceModelDir,
+      '-p',
+      prompt,
+      '--budget',
+      '8',
+      '--max-new',
+      '2',
+    ])
+    expect(without.stderr).toMatch(/! --budget has no effect: full keeps every token/)
   })
 
   it('honours FORCE_COLOR and NO_COLOR', async () => {

@@ -204,6 +204,25 @@ describe('inspect', () => {
     expect(data).toMatchObject({ kind: 'model', parameters: 861_440, cache: { context: 1000, slots: 640 } })
   })
 
+  it('estimates what a run then takes', async () => {
+    const flags = ['--budget', '8', '--buffer', '4', '--json']
+    const { cache } = JSON.parse((await run(['inspect', referenceModelDir, ...flags])).stdout)
+    const args = [
+      'generate',
+      referenceModelDir,
+      '-p',
+      prompt,
+      '--policy',
+      'streaming',
+      '--max-new',
+      '2',
+      ...flags,
+    ]
+    const { usage } = JSON.parse((await run(args)).stdout)
+    // Beside the slots there is a counter per head.
+    expect(usage.meter.allocatedBytes).toBe(cache.budgetBytes + 4 * 2 * 4)
+  })
+
   it('reads gates, safetensors and torch files', async () => {
     expect(JSON.parse((await run(['inspect', gates, '--json'])).stdout)).toMatchObject({
       kind: 'gates',

@@ -130,4 +130,12 @@ describe('examples', () => {
     expect(Object.keys(answers)).toEqual(['full', 'streaming', 'h2o', 'trimkv', 'long-values'])
     expect(answers).toMatchObject({ full: 'station', trimkv: 'station', streaming: 'cave', h2o: 'attic' })
   })
+
+  it('session.ts watches what a head drops', async () => {
+    const { code, stdout } = await example('session.ts', referenceModelDir, referenceGatesDir)
+    expect(code).toBe(0)
+    // The begin token, 13 words, and 8 kept: six go.
+    expect(stdout.trim().split('\n')).toHaveLength(6)
+    expect(stdout).toMatch(/^\w+: layer 2, head 0 drops \S+$/m)
+  })
 })

@@ -227,6 +227,20 @@ describe('memory', () => {
   })
 })
 
+describe('a device', () => {
+  it('is shared by models that are given it, and stays open when they go', async () => {
+    const before = model.device.liveTensors()
+    {
+      using other = await loadModel(goldenPath('llama', 'hf'), { device: model.device })
+      expect(other.device).toBe(model.device)
+      const { ids } = await generate(other, { ids: [5, 6, 7] }, { maxNewTokens: 2, ignoreEnd: true }).result()
+      expect(ids).toHaveLength(2)
+    }
+    expect(model.device.liveTensors()).toBe(before)
+    expect(await generate(model, prompt, { policy: 'full', maxNewTokens: 1 }).text()).toBe(' library')
+  })
+})
+
 describe('long rope factors', () => {
   it('are chosen once, from the prompt and all tokens to come', async () => {
     using longrope = await loadModel(goldenPath('phi3-longrope', 'hf'), { threads: 2 })

@@ -8,7 +8,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = readFileSync(`${root}README.md`, 'utf8')
 const shell = promisify(execFile)
 const run = async (command: string): Promise<string> => {
-  const { stdout } = await shell('bash', ['-c', command], { cwd: root, env: { ...process.env, NO_COLOR: '1' } })
+  const { stdout } = await shell('bash', ['-c', command], {
+    cwd: root,
+    env: { ...process.env, NO_COLOR: '1' },
+  })
   return stdout
 }
 

@@ -1,10 +1,13 @@
 // @ts-check
 // The way in from a fresh clone: it installs, compiles and builds what is not up to date, then runs one command.
 // It uses Node alone, because nothing is installed yet when it starts.
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runCommand } from './setup/command.mjs'
+import { takeLock } from './setup/lock.mjs'
 import { environmentWithPnpm } from './setup/pnpm.mjs'
 import { missingRequirementExitCode, nodeProblem, toolchainProblem } from './setup/requirements.mjs'
 import { fingerprintOfContents, fingerprintOfTimes, isUpToDate, markDone, markUndone } from './setup/step.mjs'
@@ -124,18 +127,26 @@ function setupEnvironment() {
 }
 
 async function setUp() {
+  const describeSteps = [installStep, nativeStep, buildStep]
+  if (describeSteps.every((describe) => isUpToDate(root, describe()))) return
   if (!isUpToDate(root, nativeStep())) {
     const lacking = toolchainProblem(process.env)
     if (lacking) stop(lacking, missingRequirementExitCode)
   }
+  const lock = join(
+    tmpdir(),
+    `trimkv-setup-${createHash('sha256').update(root).digest('hex').slice(0, 16)}.lock`,
+  )
+  const release = await takeLock(lock, () => process.stderr.write('  · waiting for another setup\n'))
   /** @type {NodeJS.ProcessEnv | undefined} */
   let env
-  for (const describe of [installStep, nativeStep, buildStep]) {
+  for (const describe of describeSteps) {
     const step = describe()
     if (isUpToDate(root, step)) continue
     env ??= setupEnvironment()
     await runStep(step, env)
   }
+  release()
 }
 
 const problem = nodeProblem(process.versions.node)

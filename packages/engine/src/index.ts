@@ -32,6 +32,7 @@ export {
   type PolicyInput,
   resolveCacheOptions,
 } from './session/cache-options.ts'
+export { createSession } from './session/create-session.ts'
 export {
   DecoderSession,
   type ForwardOutput,

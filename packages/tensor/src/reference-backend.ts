@@ -105,7 +105,7 @@ function runReference(op: AnyOp, call: BackendCall<RefTensor>): Record<string, R
 }
 
 /** Executes ops by their f64 definitions in TypeScript: slow, exact, needs no addon. */
-export const referenceBackend: Backend<RefTensor> = {
+const referenceBackend: Backend<RefTensor> = {
   run: runReference,
   view: (tensor, view) =>
     new RefTensor(tensor.storage, tensor.dtype, { ...view, offset: tensor.offset + view.offset }),

@@ -3,7 +3,7 @@ import type { DType } from './dtype.ts'
 const word = new DataView(new ArrayBuffer(4))
 
 /** Nearest bf16 value, ties to even. */
-export function roundToBf16(value: number): number {
+function roundToBf16(value: number): number {
   word.setFloat32(0, value)
   const bits = word.getUint32(0)
   if ((bits & 0x7fffffff) > 0x7f800000) return Number.NaN
@@ -12,7 +12,7 @@ export function roundToBf16(value: number): number {
 }
 
 /** Nearest f16 value, ties to even; beyond 65504 it is infinite. */
-export function roundToF16(value: number): number {
+function roundToF16(value: number): number {
   const x = Math.fround(value)
   const magnitude = Math.abs(x)
   if (!(magnitude < Number.POSITIVE_INFINITY)) return x

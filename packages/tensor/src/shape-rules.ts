@@ -6,22 +6,29 @@ const text = (shape: readonly number[]): string => `[${shape.join(', ')}]`
 /** Checks shape rules of one op; every failure names the op, the tensor, what was expected and what came. */
 export class ShapeRules {
   readonly #op: string
+  readonly #known: Partial<Record<string, number>> | undefined
 
-  constructor(op: string) {
+  constructor(op: string, known?: Partial<Record<string, number>>) {
     this.#op = op
+    this.#known = known
+  }
+
+  /** The same rules with some letters already bound; letters that bind later are added to `known`. */
+  with(known: Partial<Record<string, number>>): ShapeRules {
+    return new ShapeRules(this.#op, known)
   }
 
   /**
    * Matches `spec.shape` against a pattern of sizes and letters; a letter binds on first use.
-   * @returns the bound letters, for use in later patterns
+   * @returns the bound letters, for use in later patterns by {@link ShapeRules.with}
    * @throws TRIMKV_SHAPE
    */
   match<L extends string>(
     name: string,
     spec: TensorSpec,
     pattern: readonly (L | number)[],
-    bound: Partial<Record<L, number>> = {},
   ): Record<L, number> {
+    const bound = (this.#known ?? {}) as Partial<Record<L, number>>
     const ok =
       spec.shape.length === pattern.length &&
       pattern.every((want, axis) => {

@@ -33,7 +33,7 @@ export function randomLayout(random: CaseRandom, maxCap: number, minCount = 0): 
 }
 
 /** Tokens seen by every sequence of a layout: more than stored, so that index and slot differ. */
-export const seenTokens = (layout: SlotLayout): number => 2 * layout.cap + 3
+const seenTokens = (layout: SlotLayout): number => 2 * layout.cap + 3
 
 /** Index of the token that is `rank`-th oldest of `n` stored ones: 0 stays (a sink), the newest is stored. */
 function storedIndex(seen: number, n: number, rank: number): number {

@@ -6,8 +6,8 @@ import type { GenerateOptions } from '../generate/generate-batch.ts'
 import { promptIds } from '../generate/prompt.ts'
 import { usageOf } from '../generate/usage.ts'
 import type { Model } from '../load-model.ts'
-import { resolveCacheOptions } from '../session/cache-options.ts'
-import { DecoderSession } from '../session/decoder-session.ts'
+import { createSession } from '../session/create-session.ts'
+import type { DecoderSession } from '../session/decoder-session.ts'
 import { prefill } from '../session/prefill.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
 
@@ -32,6 +32,7 @@ export class ChatSession implements Disposable {
   readonly #session: DecoderSession
   /** Ids the cache has read; undefined when it must start anew. */
   #read: number[] | undefined
+  #answering = false
 
   /** @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL, TRIMKV_GATES_MISMATCH */
   constructor(model: Model, options: ChatOptions = {}) {
@@ -39,19 +40,7 @@ export class ChatSession implements Disposable {
     this.#options = options
     this.#maxTokens = options.maxTokens ?? model.spec.maxLength
     if (options.system !== undefined) this.messages.push({ role: 'system', content: options.system })
-    const context = {
-      spec: model.spec,
-      hasGates: model.decoder.gates !== undefined,
-      contextTokens: this.#maxTokens,
-      batch: 1,
-    }
-    const settings = resolveCacheOptions(options, context)
-    this.#session = new DecoderSession(model, {
-      ...settings,
-      batch: 1,
-      maxTokens: this.#maxTokens,
-      grows: true,
-    })
+    this.#session = createSession(model, options, { batch: 1, maxTokens: this.#maxTokens, grows: true })
   }
 
   /**
@@ -63,26 +52,46 @@ export class ChatSession implements Disposable {
     content: string,
     signal: AbortSignal | undefined = this.#options.signal,
   ): AsyncGenerator<GenerateEvent, void, undefined> {
-    const asked: ChatMessage = { role: 'user', content }
+    if (this.#answering) {
+      fail('TRIMKV_OPTION', 'The answer before is not complete', {
+        hint: 'read its events to the end, or leave its loop',
+      })
+    }
+    this.#answering = true
+    try {
+      yield* this.#turn({ role: 'user', content }, signal)
+    } finally {
+      this.#answering = false
+    }
+  }
+
+  async *#turn(
+    asked: ChatMessage,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
     const { enableThinking } = this.#options
     const messages = [...this.messages, asked]
     const ids = await promptIds(this.#model, {
       messages,
       ...(enableThinking !== undefined && { enableThinking }),
     })
-    const fresh = this.#unread(ids)
     const answer = await this.#answer(ids)
+    const fresh = this.#unread(ids)
     const read = [...ids]
-    // Until this turn is complete the cache holds something that is not in `messages`.
-    this.#read = undefined
-    yield* this.#run({ fresh, answer, read, signal })
-    this.#read = read
-    this.messages.push(asked, { role: 'assistant', content: answer.text })
+    for await (const event of this.#run({ fresh, answer, read, signal })) {
+      if (event.type === 'done') {
+        this.#read = read
+        this.messages.push(asked, { role: 'assistant', content: answer.text })
+      }
+      yield event
+    }
   }
 
   /** The part of the conversation that the cache has not read; everything, after emptying it, when it does not continue. */
   #unread(ids: readonly number[]): readonly number[] {
     const read = this.#read
+    // Until the turn is complete the cache holds something that is not in `messages`.
+    this.#read = undefined
     if (read && read.length < ids.length && read.every((id, at) => ids[at] === id))
       return ids.slice(read.length)
     this.#session.begin(0, this.#maxTokens)

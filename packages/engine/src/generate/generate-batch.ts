@@ -1,8 +1,9 @@
 import { fail } from '@trimkv/tensor'
 import type { Model } from '../load-model.ts'
 import type { SamplingOptions } from '../sampling/sampling-options.ts'
-import { type CacheOptions, resolveCacheOptions } from '../session/cache-options.ts'
-import { DecoderSession } from '../session/decoder-session.ts'
+import type { CacheOptions } from '../session/cache-options.ts'
+import { createSession } from '../session/create-session.ts'
+import type { DecoderSession } from '../session/decoder-session.ts'
 import { prefill } from '../session/prefill.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
 import { Answer } from './answer.ts'
@@ -74,17 +75,7 @@ function openSession(model: Model, seats: readonly Seat[], options: GenerateOpti
   // A finished sequence may be carried along inside the batch until its neighbours are done.
   const maxTokens =
     Math.max(...seats.map((seat) => seat.prompt.length)) + Math.max(...seats.map((seat) => seat.maxNew))
-  const context = {
-    spec: model.spec,
-    hasGates: model.decoder.gates !== undefined,
-    contextTokens: maxTokens,
-    batch: seats.length,
-  }
-  return new DecoderSession(model, {
-    ...resolveCacheOptions(options, context),
-    batch: seats.length,
-    maxTokens,
-  })
+  return createSession(model, options, { batch: seats.length, maxTokens })
 }
 
 function doneEvent(session: DecoderSession, seat: Seat, { keptSets }: GenerateOptions): DoneEvent {

@@ -4,8 +4,9 @@ import type { KeptSets } from '../generate/kept-sets.ts'
 import { type Prompt, promptIds, tokenizerIfAny } from '../generate/prompt.ts'
 import { type Usage, usageOf } from '../generate/usage.ts'
 import type { Model } from '../load-model.ts'
-import { type PolicyInput, resolveCacheOptions } from '../session/cache-options.ts'
-import { DecoderSession } from '../session/decoder-session.ts'
+import type { PolicyInput } from '../session/cache-options.ts'
+import { createSession } from '../session/create-session.ts'
+import { allowedNewTokens } from '../session/sequence-length.ts'
 import { greedySteps } from './greedy-steps.ts'
 
 export interface CompareOptions extends Omit<GenerateOptions, 'policy' | 'trace' | 'keptSets'> {
@@ -70,14 +71,10 @@ async function forcedRun(
   options: GenerateOptions,
 ): Promise<Omit<ComparedRun, 'label' | 'agreement'>> {
   const steps = reference.length
-  const maxTokens = ids.length + steps
-  const context = {
-    spec: model.spec,
-    hasGates: model.decoder.gates !== undefined,
-    contextTokens: maxTokens,
-    batch: 1,
-  }
-  using session = new DecoderSession(model, { ...resolveCacheOptions(options, context), batch: 1, maxTokens })
+  const { maxNewTokens } = options
+  const maxTokens =
+    ids.length + allowedNewTokens(model.spec, { promptTokens: ids.length, maxNewTokens }, options)
+  using session = createSession(model, options, { batch: 1, maxTokens })
   const started = performance.now()
   let firstAt = started
   const said: number[] = []

@@ -52,7 +52,7 @@ export async function* greedySteps(
   const sampler = createSampler({})
   const outputOf = (logits: Float32Array) => ({ logits, id: sampler.next(logits) })
   const { vocabSize } = session.model.spec
-  session.begin(0, ids.length + steps)
+  session.begin(0, session.options.maxTokens)
   let id = 0
   let start = 0
   for await (const { processed, total, result } of prefill(session, {

@@ -1,8 +1,9 @@
 import { fail } from '@trimkv/tensor'
 import { type Prompt, promptIds } from '../generate/prompt.ts'
 import type { Model } from '../load-model.ts'
-import { type CacheOptions, resolveCacheOptions } from '../session/cache-options.ts'
-import { DecoderSession } from '../session/decoder-session.ts'
+import type { CacheOptions } from '../session/cache-options.ts'
+import { createSession } from '../session/create-session.ts'
+import type { DecoderSession } from '../session/decoder-session.ts'
 import { defaultChunk } from '../session/prefill.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
 import { type CacheReport, cacheReport } from '../session/session-report.ts'
@@ -28,17 +29,7 @@ function openSession(model: Model, ids: readonly number[], options: ScoreOptions
       why: ['the first token has nothing before it'],
     })
   allowedNewTokens(model.spec, { promptTokens: ids.length - 1, maxNewTokens: 1 }, options)
-  const context = {
-    spec: model.spec,
-    hasGates: model.decoder.gates !== undefined,
-    contextTokens: ids.length,
-    batch: 1,
-  }
-  const session = new DecoderSession(model, {
-    ...resolveCacheOptions(options, context),
-    batch: 1,
-    maxTokens: ids.length,
-  })
+  const session = createSession(model, options, { batch: 1, maxTokens: ids.length })
   if (!session.cache.needs.wholePrompt) return session
   session[Symbol.dispose]()
   return fail('TRIMKV_OPTION', 'A policy that cuts after the prompt cannot score a text', {

@@ -1,8 +1,9 @@
 import { fail } from '@trimkv/tensor'
 import type { KeptSets } from '../generate/kept-sets.ts'
 import type { Model } from '../load-model.ts'
-import { type CacheOptions, resolveCacheOptions } from '../session/cache-options.ts'
-import { DecoderSession } from '../session/decoder-session.ts'
+import type { CacheOptions } from '../session/cache-options.ts'
+import { createSession } from '../session/create-session.ts'
+import type { DecoderSession } from '../session/decoder-session.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
 import { type CacheReport, cacheReport } from '../session/session-report.ts'
 import { type GreedyStep, greedySteps } from './greedy-steps.ts'
@@ -112,18 +113,7 @@ function openSession(model: Model, prompt: readonly number[], options: TraceOpti
   const maxTokens =
     prompt.length +
     allowedNewTokens(model.spec, { promptTokens: prompt.length, maxNewTokens: steps }, options)
-  const context = {
-    spec: model.spec,
-    hasGates: model.decoder.gates !== undefined,
-    contextTokens: maxTokens,
-    batch: 1,
-  }
-  return new DecoderSession(model, {
-    ...resolveCacheOptions(options, context),
-    batch: 1,
-    maxTokens,
-    trace: tensors,
-  })
+  return createSession(model, options, { batch: 1, maxTokens, trace: tensors })
 }
 
 /**

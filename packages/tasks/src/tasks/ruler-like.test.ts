@@ -154,6 +154,21 @@ describe('frequent words', () => {
     expect(answersOf(sample)).toEqual(others.slice(0, 3).map(([word]) => word))
   })
 
+  it('never leaves the rank of a word that is asked for open', () => {
+    for (let targetWords = 70; targetWords < 200; targetWords++) {
+      const { text, questions } = tasks['ruler-like-fwe']({ length: { targetWords } }).sample(1)
+      const coded = text.split('\n')[1]!.split(' ')
+      const countOf = (word: string): number => coded.filter((each) => each === word).length
+      const asked = questions[0]!.answers.map((answer) => answer.text)
+      const others = new Set(coded.filter((word) => word !== '...' && !asked.includes(word)))
+      const counts = [...asked.map(countOf), Math.max(0, ...[...others].map(countOf))]
+      expect(
+        counts.slice(1).every((count, i) => count < counts[i]!),
+        `${targetWords}: ${counts}`,
+      ).toBe(true)
+    }
+  })
+
   it('refuses an exponent without a sum and a text too short to rank words', () => {
     expect(() => tasks['ruler-like-fwe']({ exponent: 1 })).toThrow(/exponent must be between 1 and 10; got 1/)
     const short = tasks['ruler-like-fwe']({ frequentWords: 5, length: { targetWords: 60 } })

@@ -182,7 +182,6 @@ static inline Vec fma(Vec a, Vec b, Vec c) {
 
 // Lane-wise; where either is NaN the result is b.
 static inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
-static inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 
 // Lane sums of four vectors, each by the same halving tree as `sum`: (i, i + W/2), (i, i + W/4), …
 static inline Vec4 sum4(Vec a, Vec b, Vec c, Vec d) {

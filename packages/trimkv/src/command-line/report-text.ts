@@ -1,6 +1,7 @@
 import type { CacheReport, Meter, Usage } from '@trimkv/engine'
 import { bytesText, countText, numberText } from '../terminal/number-text.ts'
 import type { Terminal } from '../terminal/terminal.ts'
+import type { Settings } from './settings.ts'
 
 /** What is stored beyond the budget. */
 const modeText = ({ mode }: Pick<CacheReport, 'mode'>): string =>
@@ -24,22 +25,32 @@ function meterText(meter: Meter): string {
   return `${countText(entries)} entries · ${memory} · ${countText(evictions)} evicted`
 }
 
-/** Says how a run was cached and what it took, and warns when a budget was given and never came under pressure. */
-export function sayCache(terminal: Terminal, report: CacheReport): void {
-  terminal.say(cacheText(report))
-  terminal.say(meterText(report.meter))
-  if (report.budget === undefined || report.budgetReached) return
-  const mark = terminal.talkColors.yellow('!')
-  terminal.say(
-    `${mark} the budget was never reached: nothing was evicted, and the run is the same as with full`,
+/** What a run was asked to do, as far as it may have had no effect. */
+type Asked = Pick<Settings, 'budget' | 'buffer' | 'exact'>
+
+/** A line when a budget was given and did nothing. */
+function idleBudget({ policy, budget, budgetReached }: CacheReport, asked: Asked): string | undefined {
+  if (budget !== undefined) {
+    return budgetReached
+      ? undefined
+      : 'the budget was never reached: nothing was evicted, and the run is the same as with full'
+  }
+  const flag = (['budget', 'buffer', 'exact'] as const).find(
+    (name) => asked[name] !== undefined && asked[name] !== false,
+  )
+  return (
+    flag && `--${flag} has no effect: ${policy} keeps every token; choose another --policy, or give --gates`
   )
 }
 
-/** {@link sayCache}, and how fast the answer came. */
-export function sayUsage(terminal: Terminal, usage: Usage): void {
-  const { promptTokens, newTokens, tokensPerSecond } = usage
-  terminal.say(
-    `${countText(promptTokens)} tokens read, ${countText(newTokens)} new · ${numberText(tokensPerSecond)} tok/s`,
-  )
-  sayCache(terminal, usage)
+/** Says how a run was cached and what it took, and warns when a budget did nothing. */
+export function sayCache(terminal: Terminal, report: CacheReport, asked: Asked): void {
+  terminal.say(cacheText(report))
+  terminal.say(meterText(report.meter))
+  const idle = idleBudget(report, asked)
+  if (idle) terminal.say(`${terminal.talkColors.yellow('!')} ${idle}`)
 }
+
+/** `25 tokens read, 12 new · 48.1 tok/s` */
+export const speedText = ({ promptTokens, newTokens, tokensPerSecond }: Usage): string =>
+  `${countText(promptTokens)} tokens read, ${countText(newTokens)} new · ${numberText(tokensPerSecond)} tok/s`

@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline'
-import { ChatSession } from '@trimkv/engine'
+import { ChatSession, type Usage } from '@trimkv/engine'
 import { TrimError } from '@trimkv/tensor'
 import { Command } from 'commander'
 import {
@@ -14,7 +14,7 @@ import {
 import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
 import { type ModelSettingName, modelSettingNames, openModel } from '../command-line/open-model.ts'
-import { sayUsage } from '../command-line/report-text.ts'
+import { sayCache, speedText } from '../command-line/report-text.ts'
 import { checkedSettings } from '../command-line/settings.ts'
 import { startProgress } from '../terminal/progress.ts'
 import type { Terminal } from '../terminal/terminal.ts'
@@ -25,13 +25,16 @@ type Name = (typeof own)[number] | CacheSettingName | SamplingSettingName | Mode
 
 const names: readonly Name[] = [...own, ...cacheSettingNames, ...samplingSettingNames, ...modelSettingNames]
 
+interface Turn {
+  readonly chat: ChatSession
+  readonly message: string
+  readonly signal: AbortSignal
+}
+
 /** Says one message and prints the answer as it comes. */
-async function answer(
-  turn: { readonly chat: ChatSession; readonly message: string; readonly signal: AbortSignal },
-  terminal: Terminal,
-): Promise<void> {
+async function answer({ chat, message, signal }: Turn, terminal: Terminal): Promise<Usage | undefined> {
   using progress = startProgress(terminal, { label: 'reading', unit: 'tokens' })
-  for await (const event of turn.chat.send(turn.message, turn.signal)) {
+  for await (const event of chat.send(message, signal)) {
     if (event.type === 'prefill') progress.update(event.processed, event.total)
     if (event.type === 'token') {
       progress[Symbol.dispose]()
@@ -39,24 +42,35 @@ async function answer(
     }
     if (event.type !== 'done') continue
     terminal.data('\n')
-    sayUsage(terminal, event.usage)
+    terminal.say(terminal.talkColors.dim(speedText(event.usage)))
+    return event.usage
   }
+  return undefined
 }
 
-/** Ctrl-C while an answer comes takes that answer back; at the prompt it ends the conversation. */
-async function converse(chat: ChatSession, lines: Interface, context: CommandContext): Promise<void> {
+/**
+ * Ctrl-C while an answer comes takes that answer back; at the prompt it ends the conversation.
+ * @returns what the last answer took
+ */
+async function converse(
+  chat: ChatSession,
+  lines: Interface,
+  context: CommandContext,
+): Promise<Usage | undefined> {
+  let usage: Usage | undefined
   let turn: AbortController | undefined
-  lines.on('SIGINT', () =>
-    turn ? turn.abort(new TrimError('TRIMKV_ABORTED', { what: 'Answer stopped' })) : lines.close(),
-  )
+  lines.on('SIGINT', () => {
+    if (turn) turn.abort(new TrimError('TRIMKV_ABORTED', { what: 'Answer stopped' }))
+    else lines.close()
+  })
   context.signal.addEventListener('abort', () => lines.close(), { once: true })
   lines.prompt()
   for await (const line of lines) {
     if (line.trim() !== '') {
       turn = new AbortController()
+      const signal = AbortSignal.any([turn.signal, context.signal])
       try {
-        const signal = AbortSignal.any([turn.signal, context.signal])
-        await answer({ chat, message: line, signal }, context.terminal)
+        usage = await answer({ chat, message: line, signal }, context.terminal)
       } catch (error) {
         if (!turn.signal.aborted) throw error
         context.terminal.say('stopped; the message is taken back')
@@ -66,6 +80,7 @@ async function converse(chat: ChatSession, lines: Interface, context: CommandCon
     lines.prompt()
   }
   context.signal.throwIfAborted()
+  return usage
 }
 
 async function run(context: CommandContext): Promise<undefined> {
@@ -89,7 +104,8 @@ async function run(context: CommandContext): Promise<undefined> {
     prompt: isTerminal ? '> ' : '',
   })
   try {
-    await converse(chat, lines, context)
+    const usage = await converse(chat, lines, context)
+    if (usage) sayCache(context.terminal, usage, settings)
   } finally {
     lines.close()
   }

@@ -13,8 +13,8 @@ import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
 import { type ModelSettingName, modelSettingNames, openModel } from '../command-line/open-model.ts'
 import { promptOf } from '../command-line/prompt-input.ts'
-import { sayUsage } from '../command-line/report-text.ts'
-import { checkedSettings } from '../command-line/settings.ts'
+import { sayCache, speedText } from '../command-line/report-text.ts'
+import { checkedSettings, type Settings } from '../command-line/settings.ts'
 import { startProgress } from '../terminal/progress.ts'
 
 const own = [
@@ -38,8 +38,9 @@ const names: readonly Name[] = [...own, ...cacheSettingNames, ...samplingSetting
 async function printEvents(
   answer: Generation,
   { terminal }: CommandContext,
-  form: 'text' | 'json' | 'jsonl',
+  settings: Pick<Settings, 'json' | 'jsonl' | 'budget' | 'buffer' | 'exact'>,
 ): Promise<void> {
+  const form = settings.jsonl ? 'jsonl' : settings.json ? 'json' : 'text'
   const tokens: Extract<GenerateEvent, { type: 'token' }>[] = []
   using progress = startProgress(terminal, { label: 'prompt', unit: 'tokens' })
   for await (const event of answer) {
@@ -54,7 +55,8 @@ async function printEvents(
     const { type: _type, ...done } = event
     if (form === 'json') terminal.data(`${JSON.stringify({ ...done, tokens })}\n`)
     if (form === 'text') terminal.data('\n')
-    sayUsage(terminal, done.usage)
+    terminal.say(speedText(done.usage))
+    sayCache(terminal, done.usage, settings)
   }
 }
 
@@ -73,7 +75,7 @@ async function run(context: CommandContext): Promise<undefined> {
     stop,
     signal: context.signal,
   })
-  await printEvents(answer, context, settings.jsonl ? 'jsonl' : settings.json ? 'json' : 'text')
+  await printEvents(answer, context, settings)
 }
 
 /** `trimkv generate`: answers one prompt. */

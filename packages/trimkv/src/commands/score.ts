@@ -47,7 +47,7 @@ async function run(context: CommandContext): Promise<undefined> {
   const { report, logProbs, perplexity } = result
   const data = { ids: result.ids, logProbs: Array.from(logProbs), perplexity, ...report }
   context.terminal.data(`${settings.json ? JSON.stringify(data) : summary(result)}\n`)
-  sayCache(context.terminal, report)
+  sayCache(context.terminal, report, settings)
 }
 
 /** `trimkv score`: how likely a text is. */

@@ -80,7 +80,7 @@ async function run(context: CommandContext): Promise<undefined> {
     ? JSON.stringify({ tokens, kept, memory: { ...meter, ...cache } })
     : `tokens ${tokens.join(' ')}\n\n${keptTable(kept.at(-1)!)}`
   context.terminal.data(`${data}\n`)
-  sayCache(context.terminal, report)
+  sayCache(context.terminal, report, settings)
 }
 
 /** `trimkv trace`: what a policy keeps, step by step. */

@@ -44,7 +44,7 @@ function checkVictim(inputs: Specs, rule: VictimRule | undefined, size: Sizes): 
     'the victim tensor and the victim rule go together',
   )
   if (!victim || !rule) return
-  rules.match('victim', victim, ['B', 'H'], size)
+  rules.with(size).match('victim', victim, ['B', 'H'])
   rules.dtype('victim', victim, 'i32')
   rules.shape(size.C === 1, `a victim is searched for one new token at a time, got ${size.C}`)
   rules.shape(slotIndex !== undefined && seen !== undefined, 'a victim needs slotIndex and seen')
@@ -93,9 +93,9 @@ export const attention: Op<AttentionSlots, AttentionAttrs, 'out'> = {
   infer(inputs, { scale, victim: rule }) {
     const { q, keys, values, count, slotIndex, seen, columnA, columnB, mass } = inputs
     const size = rules.match<keyof Sizes>('q', q, ['B', 'C', 'Hq', 'D'])
-    rules.match('keys', keys, ['B', 'H', 'cap', 'D'], size)
-    rules.match('values', values, ['B', 'H', 'cap', 'D'], size)
-    rules.match('count', count, ['B', 'H'], size)
+    rules.with(size).match('keys', keys, ['B', 'H', 'cap', 'D'])
+    rules.with(size).match('values', values, ['B', 'H', 'cap', 'D'])
+    rules.with(size).match('count', count, ['B', 'H'])
     rules.dtype('q', q, 'f32')
     rules.dtype('keys', keys, ...floatDtypes)
     rules.dtype('values', values, keys.dtype)
@@ -107,15 +107,15 @@ export const attention: Op<AttentionSlots, AttentionAttrs, 'out'> = {
     )
     for (const [name, column] of Object.entries({ columnA, columnB, mass })) {
       if (!column) continue
-      rules.match(name, column, ['B', 'H', 'cap'], size)
+      rules.with(size).match(name, column, ['B', 'H', 'cap'])
       rules.dtype(name, column, 'f32')
     }
     if (slotIndex) {
-      rules.match('slotIndex', slotIndex, ['B', 'H', 'cap'], size)
+      rules.with(size).match('slotIndex', slotIndex, ['B', 'H', 'cap'])
       rules.dtype('slotIndex', slotIndex, 'i32')
     }
     if (seen) {
-      rules.match('seen', seen, ['B'], size)
+      rules.with(size).match('seen', seen, ['B'])
       rules.dtype('seen', seen, 'i32')
     }
     rules.option(Number.isFinite(scale), `scale must be a finite number, got ${scale}`)

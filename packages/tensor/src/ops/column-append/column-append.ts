@@ -19,8 +19,8 @@ export const columnAppend: Op<ColumnAppendSlots, Record<never, never>, never> = 
   outputs: [],
   infer({ values, slots, column }) {
     const size = rules.match<'B' | 'C' | 'H' | 'cap'>('values', values, ['B', 'C', 'H'])
-    rules.match('slots', slots, ['B', 'C', 'H'], size)
-    rules.match('column', column, ['B', 'H', 'cap'], size)
+    rules.with(size).match('slots', slots, ['B', 'C', 'H'])
+    rules.with(size).match('column', column, ['B', 'H', 'cap'])
     rules.dtype('values', values, 'f32')
     rules.dtype('slots', slots, 'i32')
     rules.dtype('column', column, 'f32')

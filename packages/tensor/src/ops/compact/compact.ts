@@ -27,8 +27,8 @@ export const compact: Op<CompactSlots, CompactAttrs, never> = {
   outputs: [],
   infer({ kept, count, data }) {
     const size = rules.match<'B' | 'H' | 'budget' | 'cap' | 'W'>('kept', kept, ['B', 'H', 'budget'])
-    rules.match('count', count, ['B', 'H'], size)
-    rules.match('data', data, data.shape.length === 3 ? ['B', 'H', 'cap'] : ['B', 'H', 'cap', 'W'], size)
+    rules.with(size).match('count', count, ['B', 'H'])
+    rules.with(size).match('data', data, data.shape.length === 3 ? ['B', 'H', 'cap'] : ['B', 'H', 'cap', 'W'])
     rules.dtype('kept', kept, 'i32')
     rules.dtype('count', count, 'i32')
     return {}

@@ -17,7 +17,7 @@ export const concatLast: Op<ConcatLastSlots, Record<never, never>, 'out'> = {
   outputs: ['out'],
   infer({ a, b }) {
     const { N, H, D1 } = rules.match<'N' | 'H' | 'D1'>('a', a, ['N', 'H', 'D1'])
-    const { D2 } = rules.match<'N' | 'H' | 'D2'>('b', b, ['N', 'H', 'D2'], { N, H })
+    const { D2 } = rules.match<'D2'>('b', b, [N, H, 'D2'])
     rules.dtype('a', a, 'f32')
     rules.dtype('b', b, 'f32')
     return { out: { dtype: 'f32', shape: [N, H, D1 + D2] } }

@@ -17,7 +17,7 @@ export const countKept: Op<CountKeptSlots, Record<never, never>, never> = {
   outputs: [],
   infer({ kept, count }) {
     const size = rules.match<'B' | 'H' | 'budget'>('kept', kept, ['B', 'H', 'budget'])
-    rules.match('count', count, ['B', 'H'], size)
+    rules.with(size).match('count', count, ['B', 'H'])
     rules.dtype('kept', kept, 'i32')
     rules.dtype('count', count, 'i32')
     return {}

@@ -19,7 +19,7 @@ export const keyDiff: Op<KeyDiffSlots, Record<never, never>, 'out'> = {
   outputs: ['out'],
   infer({ keys, count }) {
     const size = rules.match<'B' | 'H' | 'cap' | 'D'>('keys', keys, ['B', 'H', 'cap', 'D'])
-    rules.match('count', count, ['B', 'H'], size)
+    rules.with(size).match('count', count, ['B', 'H'])
     rules.dtype('keys', keys, ...floatDtypes)
     rules.dtype('count', count, 'i32')
     return { out: { dtype: 'f32', shape: [size.B, size.H, size.cap] } }

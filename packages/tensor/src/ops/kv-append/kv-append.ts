@@ -39,12 +39,12 @@ export const kvAppend: Op<KvAppendSlots, Record<never, never>, 'out'> = {
   outputs: ['out'],
   infer({ k, v, index, keys, values, slotIndex, count, victim }) {
     const size = rules.match<'B' | 'C' | 'H' | 'D' | 'cap'>('k', k, ['B', 'C', 'H', 'D'])
-    rules.match('v', v, ['B', 'C', 'H', 'D'], size)
-    rules.match('index', index, ['B', 'C'], size)
-    rules.match('keys', keys, ['B', 'H', 'cap', 'D'], size)
-    rules.match('values', values, ['B', 'H', 'cap', 'D'], size)
-    rules.match('slotIndex', slotIndex, ['B', 'H', 'cap'], size)
-    rules.match('count', count, ['B', 'H'], size)
+    rules.with(size).match('v', v, ['B', 'C', 'H', 'D'])
+    rules.with(size).match('index', index, ['B', 'C'])
+    rules.with(size).match('keys', keys, ['B', 'H', 'cap', 'D'])
+    rules.with(size).match('values', values, ['B', 'H', 'cap', 'D'])
+    rules.with(size).match('slotIndex', slotIndex, ['B', 'H', 'cap'])
+    rules.with(size).match('count', count, ['B', 'H'])
     rules.dtype('k', k, 'f32')
     rules.dtype('v', v, 'f32')
     rules.dtype('index', index, 'i32')
@@ -53,7 +53,7 @@ export const kvAppend: Op<KvAppendSlots, Record<never, never>, 'out'> = {
     rules.dtype('slotIndex', slotIndex, 'i32')
     rules.dtype('count', count, 'i32')
     if (victim) {
-      rules.match('victim', victim, ['B', 'H'], size)
+      rules.with(size).match('victim', victim, ['B', 'H'])
       rules.dtype('victim', victim, 'i32')
     }
     return { out: { dtype: 'i32', shape: [size.B, size.C, size.H] } }

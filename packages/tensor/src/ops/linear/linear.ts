@@ -26,7 +26,7 @@ export const linear: Op<LinearSlots, Record<never, never>, 'out'> = {
   outputs: ['out'],
   infer({ x, weight, bias, residual }) {
     const { N, K } = rules.match<'N' | 'K'>('x', x, ['N', 'K'])
-    const { O } = rules.match<'O' | 'K'>('weight', weight, ['O', 'K'], { K })
+    const { O } = rules.match<'O'>('weight', weight, ['O', K])
     rules.dtype('x', x, 'f32')
     rules.dtype('weight', weight, ...floatDtypes)
     if (bias) {

@@ -2,7 +2,11 @@ import type { OpCase, OpCases } from '../../op-case.ts'
 
 type Attrs = Record<never, never>
 
-const at = (rows: number, heads: number, options: { bias?: 'f32' | 'bf16'; scale?: number } = {}): OpCase<Attrs> => ({
+const at = (
+  rows: number,
+  heads: number,
+  options: { bias?: 'f32' | 'bf16'; scale?: number } = {},
+): OpCase<Attrs> => ({
   name: `[${rows}, ${heads}]${options.bias ? ` + ${options.bias}` : ''} scale ${options.scale ?? 1}`,
   inputs: {
     x: {

@@ -32,12 +32,12 @@ export const moveSlots: Op<MoveSlotsSlots, Record<never, never>, never> = {
       'capA',
       ...row,
     ])
-    rules.match('to', to, ['B', 'H', 'capB', ...row], size)
-    rules.match('count', count, ['B', 'H'], size)
+    rules.with(size).match('to', to, ['B', 'H', 'capB', ...row])
+    rules.with(size).match('count', count, ['B', 'H'])
     rules.dtype('to', to, from.dtype)
     rules.dtype('count', count, 'i32')
     if (kept) {
-      rules.match('kept', kept, ['B', 'H', 'budget'], size)
+      rules.with(size).match('kept', kept, ['B', 'H', 'budget'])
       rules.dtype('kept', kept, 'i32')
     }
     return {}

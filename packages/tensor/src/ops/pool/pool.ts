@@ -34,9 +34,9 @@ export const pool: Op<PoolSlots, PoolAttrs, 'out'> = {
   outputs: ['out'],
   infer({ scores, count, slotIndex, seen }, { kernel, exclude }) {
     const size = rules.match<'B' | 'H' | 'cap'>('scores', scores, ['B', 'H', 'cap'])
-    rules.match('count', count, ['B', 'H'], size)
-    rules.match('slotIndex', slotIndex, ['B', 'H', 'cap'], size)
-    rules.match('seen', seen, ['B'], size)
+    rules.with(size).match('count', count, ['B', 'H'])
+    rules.with(size).match('slotIndex', slotIndex, ['B', 'H', 'cap'])
+    rules.with(size).match('seen', seen, ['B'])
     rules.dtype('scores', scores, 'f32')
     for (const [name, table] of Object.entries({ count, slotIndex, seen })) rules.dtype(name, table, 'i32')
     rules.option(

@@ -24,9 +24,9 @@ export const protect: Op<ProtectSlots, ProtectedRange, never> = {
   outputs: [],
   infer({ scores, slotIndex, count, seen }, { first, last }) {
     const size = rules.match<'B' | 'H' | 'cap'>('scores', scores, ['B', 'H', 'cap'])
-    rules.match('slotIndex', slotIndex, ['B', 'H', 'cap'], size)
-    rules.match('count', count, ['B', 'H'], size)
-    rules.match('seen', seen, ['B'], size)
+    rules.with(size).match('slotIndex', slotIndex, ['B', 'H', 'cap'])
+    rules.with(size).match('count', count, ['B', 'H'])
+    rules.with(size).match('seen', seen, ['B'])
     rules.dtype('scores', scores, 'f32')
     for (const [name, table] of Object.entries({ slotIndex, count, seen })) rules.dtype(name, table, 'i32')
     const whole = [first, last].every((n) => Number.isSafeInteger(n) && n >= 0)

@@ -21,7 +21,7 @@ export const redundancy: Op<RedundancySlots, { readonly threshold: number }, 'ou
   outputs: ['out'],
   infer({ keys, count }, { threshold }) {
     const size = rules.match<'B' | 'H' | 'cap' | 'D'>('keys', keys, ['B', 'H', 'cap', 'D'])
-    rules.match('count', count, ['B', 'H'], size)
+    rules.with(size).match('count', count, ['B', 'H'])
     rules.dtype('keys', keys, ...floatDtypes)
     rules.dtype('count', count, 'i32')
     rules.option(

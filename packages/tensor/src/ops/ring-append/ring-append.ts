@@ -20,8 +20,8 @@ export const ringAppend: Op<RingAppendSlots, Record<never, never>, never> = {
   outputs: [],
   infer({ q, index, ring }) {
     const size = rules.match<'B' | 'C' | 'Hq' | 'D' | 'w'>('q', q, ['B', 'C', 'Hq', 'D'])
-    rules.match('index', index, ['B', 'C'], size)
-    rules.match('ring', ring, ['B', 'w', 'Hq', 'D'], size)
+    rules.with(size).match('index', index, ['B', 'C'])
+    rules.with(size).match('ring', ring, ['B', 'w', 'Hq', 'D'])
     rules.shape(size.w > 0, 'ring has no rows')
     rules.dtype('q', q, 'f32')
     rules.dtype('index', index, 'i32')

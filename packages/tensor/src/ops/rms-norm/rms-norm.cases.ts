@@ -13,6 +13,7 @@ const at = (rows: number, width: number, weight: 'f32' | 'bf16' | 'f16' = 'f32')
 
 export const rmsNormCases: OpCases<Attrs> = {
   cases: [at(1, 1), at(0, 8), at(3, 64), at(2, 1024, 'bf16'), at(5, 33, 'f16')],
-  fuzz: (random) => at(random.int(0, 9), random.int(1, 300), (['f32', 'bf16', 'f16'] as const)[random.int(0, 2)]!),
+  fuzz: (random) =>
+    at(random.int(0, 9), random.int(1, 300), (['f32', 'bf16', 'f16'] as const)[random.int(0, 2)]!),
   bench: [at(1, 2560), at(512, 2560)],
 }

@@ -2,7 +2,13 @@ import type { OpCase, OpCases } from '../../op-case.ts'
 
 type Attrs = { readonly scale: number }
 
-const at = (sequences: number, each: number, half: number, scale = 1): OpCase<Attrs> => ({
+interface Size {
+  readonly sequences: number
+  readonly each: number
+  readonly half: number
+}
+
+const at = ({ sequences, each, half }: Size, scale = 1): OpCase<Attrs> => ({
   name: `${sequences}×${each} positions, ${half} pairs, scale ${scale}`,
   inputs: {
     positions: { dtype: 'i32', shape: [sequences * each], fill: (_, random) => random.int(0, 1_000_000) },
@@ -12,6 +18,14 @@ const at = (sequences: number, each: number, half: number, scale = 1): OpCase<At
 })
 
 export const ropeTableCases: OpCases<Attrs> = {
-  cases: [at(1, 1, 1), at(1, 0, 4), at(3, 2, 16, 1.19), at(1, 7, 64)],
-  fuzz: (random) => at(random.int(1, 4), random.int(0, 6), random.int(1, 70), random.next() + 0.5),
+  cases: [
+    at({ sequences: 1, each: 1, half: 1 }),
+    at({ sequences: 1, each: 0, half: 4 }),
+    at({ sequences: 3, each: 2, half: 16 }, 1.19),
+    at({ sequences: 1, each: 7, half: 64 }),
+  ],
+  fuzz: (random) => {
+    const size = { sequences: random.int(1, 4), each: random.int(0, 6), half: random.int(1, 70) }
+    return at(size, random.next() + 0.5)
+  },
 }

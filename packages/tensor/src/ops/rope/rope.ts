@@ -18,7 +18,7 @@ export const rope: Op<RopeSlots, Record<never, never>, 'out'> = {
   outputs: ['out'],
   infer({ x, table }) {
     const { N, H, D } = rules.match<'N' | 'H' | 'D'>('x', x, ['N', 'H', 'D'])
-    const { R } = rules.match<'N' | 'R'>('table', table, ['N', 'R'], { N })
+    const { R } = rules.match<'R'>('table', table, [N, 'R'])
     rules.dtype('x', x, 'f32')
     rules.dtype('table', table, 'f32')
     rules.shape(R % 2 === 0 && R <= D, `${R} rotary dimensions do not fit a head of ${D}`)

@@ -20,8 +20,8 @@ export const select: Op<SelectSlots, { readonly budget: number }, 'out'> = {
   outputs: ['out'],
   infer({ scores, slotIndex, count }, { budget }) {
     const size = rules.match<'B' | 'H' | 'cap'>('scores', scores, ['B', 'H', 'cap'])
-    rules.match('slotIndex', slotIndex, ['B', 'H', 'cap'], size)
-    rules.match('count', count, ['B', 'H'], size)
+    rules.with(size).match('slotIndex', slotIndex, ['B', 'H', 'cap'])
+    rules.with(size).match('count', count, ['B', 'H'])
     rules.dtype('scores', scores, 'f32')
     rules.dtype('slotIndex', slotIndex, 'i32')
     rules.dtype('count', count, 'i32')

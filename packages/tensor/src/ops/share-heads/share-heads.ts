@@ -20,7 +20,7 @@ export const shareHeads: Op<ShareHeadsSlots, Record<never, never>, 'out'> = {
   outputs: ['out'],
   infer({ scores, count }) {
     const size = rules.match<'B' | 'H' | 'cap'>('scores', scores, ['B', 'H', 'cap'])
-    rules.match('count', count, ['B', 'H'], size)
+    rules.with(size).match('count', count, ['B', 'H'])
     rules.dtype('scores', scores, 'f32')
     rules.dtype('count', count, 'i32')
     return { out: { dtype: 'f32', shape: [size.B, size.H, size.cap] } }

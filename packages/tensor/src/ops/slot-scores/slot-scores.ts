@@ -26,12 +26,12 @@ export const slotScores: Op<SlotScoresSlots, { readonly score: SlotScore }, 'out
   outputs: ['out'],
   infer({ count, slotIndex, seen, columnA, columnB }, { score }) {
     const size = rules.match<'B' | 'H' | 'cap'>('slotIndex', slotIndex, ['B', 'H', 'cap'])
-    rules.match('count', count, ['B', 'H'], size)
-    rules.match('seen', seen, ['B'], size)
+    rules.with(size).match('count', count, ['B', 'H'])
+    rules.with(size).match('seen', seen, ['B'])
     for (const [name, table] of Object.entries({ count, slotIndex, seen })) rules.dtype(name, table, 'i32')
     for (const [name, column] of Object.entries({ columnA, columnB })) {
       if (!column) continue
-      rules.match(name, column, ['B', 'H', 'cap'], size)
+      rules.with(size).match(name, column, ['B', 'H', 'cap'])
       rules.dtype(name, column, 'f32')
     }
     rules.shape(score.kind === 'recency' || columnA !== undefined, `score ${score.kind} needs columnA`)

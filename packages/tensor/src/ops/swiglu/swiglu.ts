@@ -24,5 +24,8 @@ export const swiglu: Op<SwigluSlots, Record<never, never>, 'out'> = {
   },
   scalars: () => [],
   reference: swigluRef,
-  cost: ({ gate }) => ({ flops: 5 * gate.shape[0]! * gate.shape[1]!, bytes: 12 * gate.shape[0]! * gate.shape[1]! }),
+  cost: ({ gate }) => ({
+    flops: 5 * gate.shape[0]! * gate.shape[1]!,
+    bytes: 12 * gate.shape[0]! * gate.shape[1]!,
+  }),
 }

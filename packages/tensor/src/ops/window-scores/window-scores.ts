@@ -38,10 +38,10 @@ export const windowScores: Op<WindowScoresSlots, WindowScoresAttrs, 'out'> = {
   outputs: ['out'],
   infer({ ring, keys, count, slotIndex, seen }, { scale }) {
     const size = rules.match<'B' | 'w' | 'Hq' | 'D' | 'H' | 'cap'>('ring', ring, ['B', 'w', 'Hq', 'D'])
-    rules.match('keys', keys, ['B', 'H', 'cap', 'D'], size)
-    rules.match('count', count, ['B', 'H'], size)
-    rules.match('slotIndex', slotIndex, ['B', 'H', 'cap'], size)
-    rules.match('seen', seen, ['B'], size)
+    rules.with(size).match('keys', keys, ['B', 'H', 'cap', 'D'])
+    rules.with(size).match('count', count, ['B', 'H'])
+    rules.with(size).match('slotIndex', slotIndex, ['B', 'H', 'cap'])
+    rules.with(size).match('seen', seen, ['B'])
     rules.shape(size.w > 0, 'ring has no rows')
     rules.shape(
       size.H > 0 && size.Hq % size.H === 0,
