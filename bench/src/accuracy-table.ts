@@ -3,7 +3,18 @@ import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { answerAccuracy, readTestTexts, wilsonInterval } from './answer-accuracy.ts'
 
 // Prints the table of the README: accuracy of the bundled model on its test file at equal budgets.
-const policies = ['full', 'streaming', 'h2o', 'tova', 'snapkv', 'r-kv', 'keydiff', 'knorm', 'random', 'trimkv']
+const policies = [
+  'full',
+  'streaming',
+  'h2o',
+  'tova',
+  'snapkv',
+  'r-kv',
+  'keydiff',
+  'knorm',
+  'random',
+  'trimkv',
+]
 const budgets = [16, 32, 64]
 const tasks = ['recall', 'chain', 'code'] as const
 
@@ -18,7 +29,11 @@ for (const policy of policies) {
   for (const budget of policy === 'full' ? [256] : budgets) {
     const cells: string[] = []
     for (const task of tasks) {
-      const accuracy = await answerAccuracy(model, texts.filter((text) => text.task === task), { policy, budget })
+      const accuracy = await answerAccuracy(
+        model,
+        texts.filter((text) => text.task === task),
+        { policy, budget },
+      )
       const [low, high] = wilsonInterval(accuracy)
       cells.push(`${percent(accuracy.share)} (${percent(low)}–${percent(high)})`)
     }

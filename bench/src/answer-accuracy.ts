@@ -16,7 +16,8 @@ export async function readTestTexts(): Promise<TestText[]> {
   return lines.map((line) => JSON.parse(line) as TestText)
 }
 
-const argmax = (row: Float32Array): number => row.reduce((best, value, i) => (value > row[best]! ? i : best), 0)
+const argmax = (row: Float32Array): number =>
+  row.reduce((best, value, i) => (value > row[best]! ? i : best), 0)
 
 export interface Accuracy {
   readonly right: number
@@ -43,7 +44,10 @@ export async function answerAccuracy(
   for (let at = 0; at + 1 < length; at++) {
     const asked = texts.map(({ answers }) => answers.includes(at + 1))
     const kind = asked.includes(true) ? 'last' : 'none'
-    const { values } = await session.forward({ ids: texts.map(({ ids }) => [ids[at] ?? 0]), output: { kind } })
+    const { values } = await session.forward({
+      ids: texts.map(({ ids }) => [ids[at] ?? 0]),
+      output: { kind },
+    })
     for (const [seat, { ids }] of texts.entries()) {
       const row = values.subarray(seat * model.spec.vocabSize, (seat + 1) * model.spec.vocabSize)
       if (asked[seat] && argmax(row) === ids[at + 1]) right++

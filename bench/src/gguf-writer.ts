@@ -76,7 +76,11 @@ export async function writeGguf(
   metadata: Readonly<Record<string, GgufValue>>,
   tensors: readonly GgufTensor[],
 ): Promise<void> {
-  const head = new Bytes().raw(Buffer.from('GGUF')).u32(3).u64(tensors.length).u64(Object.keys(metadata).length)
+  const head = new Bytes()
+    .raw(Buffer.from('GGUF'))
+    .u32(3)
+    .u64(tensors.length)
+    .u64(Object.keys(metadata).length)
   for (const [key, value] of Object.entries(metadata)) writeValue(head.string(key), value)
   let offset = 0
   for (const tensor of tensors) {

@@ -8,7 +8,12 @@ export interface LlamaCpp extends AsyncDisposable {
 
 /** Loads a GGUF file; nothing is downloaded or built. */
 export async function openLlamaCpp(path: string, options: { readonly vocab: number }): Promise<LlamaCpp> {
-  const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error, progressLogs: false })
+  const llama = await getLlama({
+    gpu: false,
+    build: 'never',
+    logLevel: LlamaLogLevel.error,
+    progressLogs: false,
+  })
   const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 })
   return {
     async logits(ids, outputs) {

@@ -22,8 +22,18 @@ interface Parameter {
 }
 
 function parameters(s: Qwen3Shape): Parameter[] {
-  const matrix = (hf: string, gguf: string, ...shape: number[]): Parameter => ({ hf, gguf, shape, kind: 'matrix' })
-  const norm = (hf: string, gguf: string, size: number): Parameter => ({ hf, gguf, shape: [size], kind: 'norm' })
+  const matrix = (hf: string, gguf: string, ...shape: number[]): Parameter => ({
+    hf,
+    gguf,
+    shape,
+    kind: 'matrix',
+  })
+  const norm = (hf: string, gguf: string, size: number): Parameter => ({
+    hf,
+    gguf,
+    shape: [size],
+    kind: 'norm',
+  })
   const layer = (l: number): Parameter[] => {
     const hf = `model.layers.${l}.`
     const gguf = `blk.${l}.`

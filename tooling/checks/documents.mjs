@@ -1,11 +1,8 @@
 // @ts-check
 import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
 import { listFiles, readPackages } from '../workspace.mjs'
-
-/** Where examples are compiled: a package that depends on all others. */
-const exampleFolder = 'e2e'
 
 /** Unknown names, shorthand properties and parameter types: what an example leaves to its reader. */
 const leftToReader = new Set([2304, 2582, 2593, 18004, 7006])
@@ -43,8 +40,8 @@ export function checkLinks(root) {
 }
 
 /**
- * TypeScript blocks that import something compile, as a user of the packages would compile them. Blocks of one document see each
- * other by the name that the text gives them: a block may import `./my-policy.ts` when an earlier one is introduced by that name.
+ * TypeScript blocks that import something compile, as a user of the packages would compile them. Those of a package's README may
+ * import its `examples` by `./name.ts`, and so may every block the blocks before it that the text introduces by such a name.
  * @param {string} root
  * @returns {string[]} problems
  */
@@ -52,14 +49,30 @@ export function checkExamples(root) {
   /** @type {Map<string, { text: string, origin: string }>} */
   const examples = new Map()
   for (const file of documentsOf(root)) {
-    const document = relative(root, file).replaceAll(/[/.]/g, '-')
+    const folder =
+      basename(file) === 'README.md' ? join(dirname(file), 'examples') : file.replace(/\.md$/, '')
     for (const { text, line, name } of blocksOf(readFileSync(file, 'utf8'))) {
-      const path = join(root, exampleFolder, document, name ?? `line-${line}.ts`)
+      const path = join(folder, name ?? `line-${line}.ts`)
       examples.set(path, { text, origin: `${relative(root, file)}:${line}` })
     }
   }
   return examples.size === 0 ? [] : compile(root, examples)
 }
+
+/**
+ * What the packages of the workspace export, from source, so that an example may use all of them.
+ * @param {string} root
+ * @returns {Record<string, string[]>} compiler option `paths`
+ */
+const sourcePaths = (root) =>
+  Object.fromEntries(
+    readPackages(root).flatMap(({ name, folder, manifest }) =>
+      Object.entries(manifest.exports ?? {}).flatMap(([key, target]) => {
+        const source = Object(target)['@trimkv/source']
+        return source ? [[name + key.slice(1), [join(folder, source)]]] : []
+      }),
+    ),
+  )
 
 /** @param {string} markdown */
 function* blocksOf(markdown) {
@@ -78,7 +91,13 @@ function* blocksOf(markdown) {
 function compile(root, examples) {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, root)
-  const settings = { ...options, isolatedDeclarations: false, declaration: false, noEmit: true }
+  const settings = {
+    ...options,
+    paths: sourcePaths(root),
+    isolatedDeclarations: false,
+    declaration: false,
+    noEmit: true,
+  }
   const host = ts.createCompilerHost(settings)
   const { fileExists, readFile, directoryExists } = host
   host.fileExists = (path) => examples.has(path) || fileExists(path)

@@ -13,11 +13,12 @@ const policies = ['full', 'streaming', 'h2o', 'snapkv', 'r-kv', 'keydiff', 'trim
 const drawnPolicies = ['streaming', 'snapkv', 'trimkv']
 
 const usage = `Reads a text of facts, noise and questions with the bundled model under each cache policy.
-  --seed N     makes another text (default: a new one each time)
-  --budget N   tokens kept per layer and head (default 32)
-  --facts N    facts to remember (default 6)
-  --noise N    other sentences (default 26)
-  --svg FILE   draws what streaming, snapkv and trimkv kept`
+  --seed N       makes another text (default: a new one each time)
+  --budget N     tokens kept per layer and head (default 32)
+  --facts N      facts to remember (default 8)
+  --questions N  questions about them (default 12)
+  --words N      words of the text (default 240)
+  --svg FILE     draws what streaming, snapkv and trimkv kept`
 
 function integer(name: string, value: string, least: number): number {
   const number = Number(value)
@@ -29,34 +30,56 @@ interface Settings {
   readonly seed: number
   readonly budget: number
   readonly facts: number
-  readonly noise: number
+  readonly questions: number
+  readonly words: number
   readonly svg: string | undefined
 }
 
-function settings(args: string[]): Settings | undefined {
+function parsed(args: string[]) {
   const option = (name: string) => ({ [name]: { type: 'string' as const } })
-  const options = { ...option('seed'), ...option('budget'), ...option('facts'), ...option('noise'), ...option('svg') }
-  const { values } = parseArgs({ args, options: { ...options, help: { type: 'boolean' } } })
+  const options = {
+    ...option('seed'),
+    ...option('budget'),
+    ...option('facts'),
+    ...option('questions'),
+    ...option('words'),
+    ...option('svg'),
+    help: { type: 'boolean' as const },
+  }
+  try {
+    return parseArgs({ args, options }).values
+  } catch (cause) {
+    const what = (cause as Error).message.split('. ')[0]!
+    throw new TrimError('TRIMKV_OPTION', { what, hint: '--help lists the options', cause })
+  }
+}
+
+function settings(args: string[]): Settings | undefined {
+  const values = parsed(args)
   const given = values as Readonly<Record<string, string | undefined>> & { readonly help?: never }
   if ('help' in values && values.help) return undefined
-  const facts = integer('facts', given['facts'] ?? '6', 1)
+  const facts = integer('facts', given['facts'] ?? '8', 1)
   if (facts > 20) throw new TrimError('TRIMKV_OPTION', { what: `--facts can be 20 at most, got ${facts}` })
   return {
     seed: integer('seed', given['seed'] ?? String(Date.now() % 100_000), 0),
     budget: integer('budget', given['budget'] ?? '32', 1),
     facts,
-    noise: integer('noise', given['noise'] ?? '26', 0),
+    questions: integer('questions', given['questions'] ?? '12', 1),
+    words: integer('words', given['words'] ?? '240', 1),
     svg: given['svg'],
   }
 }
 
-async function demo({ seed, budget, facts, noise, svg }: Settings): Promise<void> {
+async function demo({ seed, budget, facts, questions, words, svg }: Settings): Promise<void> {
   const terminal = createTerminal(process, process.env)
   const print = (text: string): void => terminal.data(`${text}\n`)
-  const text = recallText({ seed, facts, noise })
+  const text = recallText({ seed, facts, questions, words })
   using model = await loadModel(referenceModelDir, { gates: referenceGatesDir })
-  print(`A text of ${text.words.length} words, read with at most ${budget} tokens per layer and head (--seed ${seed}).`)
-  print(`${paintLegend(terminal)} when the first question comes; then: ${text.words.slice(text.questionsStart).join(' ')}\n`)
+  print(
+    `A text of ${text.words.length} words, read with at most ${budget} tokens per layer and head (--seed ${seed}).`,
+  )
+  print(`${paintLegend(terminal)} when the last question comes
+`)
   const readings: Reading[] = []
   for (const policy of policies) {
     const reading = await readText(model, { text, policy, budget })

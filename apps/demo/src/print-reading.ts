@@ -7,17 +7,23 @@ interface Page {
   readonly columns: number
 }
 
-const rightCount = ({ answers }: Reading): number => answers.filter(({ said, right }) => said === right).length
+const rightCount = ({ answers }: Reading): number =>
+  answers.filter(({ said, right }) => said === right).length
 
 /** What a policy kept and answered, as a paragraph. */
 export function readingText(reading: Reading, text: RecallText, page: Page): string {
   const { colors } = page
   const { head, answers, kept } = reading
-  const marks = kept.map((isKept, word) => ({ text: `${word > 0 ? ' ' : ''}${text.words[word]}`, kept: isKept }))
+  const marks = kept.map((isKept, word) => ({
+    text: `${word > 0 ? ' ' : ''}${text.words[word]}`,
+    kept: isKept,
+  }))
   const told = answers.map(({ thing, said, right }) =>
-    said === right ? colors.green(`${thing}: ${said} ✓`) : colors.red(`${thing}: ${said} ✗`) + colors.dim(` (${right})`),
+    said === right
+      ? colors.green(`${thing}: ${said} ✓`)
+      : colors.red(`${thing}: ${said} ✗`) + colors.dim(` (${right})`),
   )
-  const title = `${colors.bold(reading.policy)}  layer ${head.layer}, head ${head.head}, as the first question comes`
+  const title = `${colors.bold(reading.policy)}  layer ${head.layer}, head ${head.head}, as the last question comes`
   return [title, paintedTokens(marks, page), `answers  ${told.join('  ')}`].join('\n')
 }
 

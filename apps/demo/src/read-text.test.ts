@@ -4,14 +4,21 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { headWithMost, type Reading, readText } from './read-text.ts'
 import { recallText } from './recall-text.ts'
 
-const text = recallText({ seed: 1, facts: 8, noise: 26 })
-const rightCount = (reading: Reading): number => reading.answers.filter(({ said, right }) => said === right).length
+const text = recallText({ seed: 1, facts: 8, questions: 12, words: 240 })
+const rightCount = (reading: Reading): number =>
+  reading.answers.filter(({ said, right }) => said === right).length
 
 describe('headWithMost', () => {
   it('finds the first head that holds most of the positions outside its window', () => {
     const kept = [
-      [[7, 8, 9], [1, 8, 9]],
-      [[2, 4, 9], [2, 4, 5]],
+      [
+        [7, 8, 9],
+        [1, 8, 9],
+      ],
+      [
+        [2, 4, 9],
+        [2, 4, 5],
+      ],
     ]
     expect(headWithMost(kept, new Set([2, 4, 7, 8]), 10)).toEqual({ layer: 1, head: 0 })
     expect(headWithMost(kept, new Set([7, 8]), 10)).toEqual({ layer: 0, head: 0 })
@@ -27,7 +34,7 @@ describe('readText', () => {
 
   it('answers most questions with the full cache and keeps every word', async () => {
     const reading = await readText(model, { text, policy: 'full', budget: 32 })
-    expect(rightCount(reading)).toBeGreaterThanOrEqual(6)
+    expect(rightCount(reading)).toBeGreaterThanOrEqual(9)
     expect(reading.kept.every(Boolean)).toBe(true)
     expect(reading.meter.evictions).toBe(0)
   })
@@ -37,7 +44,7 @@ describe('readText', () => {
     expect(reading.meter.peakEntries).toBe(33)
     expect(reading.kept.filter(Boolean)).toHaveLength(32 - 1) // the begin token is kept and is not a word
     expect(reading.kept.slice(0, 3)).toEqual([true, true, true])
-    expect(rightCount(reading)).toBeLessThan(8)
+    expect(rightCount(reading)).toBeLessThan(12)
   })
 
   it('gives the same reading twice', async () => {

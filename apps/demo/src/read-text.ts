@@ -1,8 +1,16 @@
-import { cacheReport, DecoderSession, type HeadChoice, type KeptSets, type Meter, type Model, resolveCacheOptions } from '@trimkv/engine'
+import {
+  cacheReport,
+  DecoderSession,
+  type HeadChoice,
+  type KeptSets,
+  type Meter,
+  type Model,
+  resolveCacheOptions,
+} from '@trimkv/engine'
 import type { RecallText } from './recall-text.ts'
 
 /** One answer: what the text says and what the model said. */
-export interface Answer {
+interface Answer {
   readonly thing: string
   readonly said: string
   readonly right: string
@@ -12,9 +20,9 @@ export interface Answer {
 export interface Reading {
   readonly policy: string
   readonly answers: readonly Answer[]
-  /** The head that, when the first question came, kept most of the words worth remembering that are not recent. */
+  /** The head that, when the last question came, kept most of the words worth remembering that are not recent. */
   readonly head: HeadChoice
-  /** For each word: whether that head still held it then. Words of the questions are not in it. */
+  /** For each word: whether that head still held it then. The last question is not in it. */
   readonly kept: readonly boolean[]
   readonly meter: Meter
   readonly tokensPerSecond: number
@@ -28,7 +36,8 @@ export interface ReadRequest {
 }
 
 /** Index of the largest value, the first of several. */
-const argmax = (values: Float32Array): number => values.reduce((best, value, i) => (value > values[best]! ? i : best), 0)
+const argmax = (values: Float32Array): number =>
+  values.reduce((best, value, i) => (value > values[best]! ? i : best), 0)
 
 /**
  * The head that shows best what a policy adds to keeping the newest: of some positions it holds most that a sliding
@@ -50,7 +59,10 @@ export function headWithMost(kept: KeptSets, positions: ReadonlySet<number>, see
  * Lets the model read a text word by word under a policy, evicting after each word, and takes its answers: the most
  * likely next word before each place that only memory can fill.
  */
-export async function readText(model: Model, { text, policy, budget, signal }: ReadRequest): Promise<Reading> {
+export async function readText(
+  model: Model,
+  { text, policy, budget, signal }: ReadRequest,
+): Promise<Reading> {
   const tokenizer = await model.tokenizer()
   const ids = tokenizer.encode(text.words.join(' '))
   const lead = ids.length - text.words.length // the begin token
@@ -63,21 +75,29 @@ export async function readText(model: Model, { text, policy, budget, signal }: R
   let keptSets: KeptSets = []
   const start = performance.now()
   for (const [at, id] of ids.entries()) {
-    if (at === text.questionsStart + lead) keptSets = session.cache.positions(0)
+    if (at === text.lastQuestion + lead) keptSets = session.cache.positions(0)
     const word = asked.get(at)
-    const { values } = await session.forward({ ids: [[id]], output: { kind: word === undefined ? 'none' : 'last' }, signal })
+    const { values } = await session.forward({
+      ids: [[id]],
+      output: { kind: word === undefined ? 'none' : 'last' },
+      signal,
+    })
     if (word === undefined) continue
     const said = tokenizer.decode([argmax(values)]).trim()
     answers.push({ thing: text.words[word - 1]!, said, right: text.words[word]! })
   }
   const seconds = (performance.now() - start) / 1000
-  const head = headWithMost(keptSets, new Set(text.facts.map((word) => word + lead)), text.questionsStart + lead)
+  const head = headWithMost(
+    keptSets,
+    new Set(text.facts.map((word) => word + lead)),
+    text.lastQuestion + lead,
+  )
   const held = new Set(keptSets[head.layer]![head.head])
   return {
     policy,
     answers,
     head,
-    kept: text.words.slice(0, text.questionsStart).map((_, word) => held.has(word + lead)),
+    kept: text.words.slice(0, text.lastQuestion).map((_, word) => held.has(word + lead)),
     meter: cacheReport(session).meter,
     tokensPerSecond: ids.length / seconds,
   }

@@ -1,8 +1,13 @@
 import { expect, it } from 'vitest'
-import { readingPicture } from './reading-picture.ts'
 import type { Reading } from './read-text.ts'
+import { readingPicture } from './reading-picture.ts'
 
-const text = { words: ['put', 'a<b', 'barn', '.', 'find', 'a<b', 'barn', '.'], questionsStart: 4, answers: [6], facts: [1, 2] }
+const text = {
+  words: ['put', 'a<b', 'barn', '.', 'find', 'a<b', 'barn', '.'],
+  lastQuestion: 4,
+  answers: [6],
+  facts: [1, 2],
+}
 const reading: Reading = {
   policy: 'trimkv',
   answers: [{ thing: 'a<b', said: 'barn', right: 'barn' }],

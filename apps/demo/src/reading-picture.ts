@@ -23,12 +23,18 @@ function lines(words: readonly string[]): number[][] {
   return out
 }
 
-function block(reading: Reading, text: RecallText, top: number): { readonly svg: string; readonly bottom: number } {
+function block(
+  reading: Reading,
+  text: RecallText,
+  top: number,
+): { readonly svg: string; readonly bottom: number } {
   const right = reading.answers.filter(({ said, right }) => said === right).length
   const title = `${reading.policy}: ${right} of ${reading.answers.length} answers right`
   const where = `layer ${reading.head.layer}, head ${reading.head.head}`
   let y = top + lineHeight
-  const parts = [`<text x="${margin}" y="${y}" class="t">${escaped(title)} <tspan class="w">(${where})</tspan></text>`]
+  const parts = [
+    `<text x="${margin}" y="${y}" class="t">${escaped(title)} <tspan class="w">(${where})</tspan></text>`,
+  ]
   for (const line of lines(text.words.slice(0, reading.kept.length))) {
     y += lineHeight
     const spans = line.map((word) => {
@@ -52,7 +58,7 @@ export function readingPicture(readings: readonly Reading[], text: RecallText): 
     bottom = made.bottom
     return made.svg
   })
-  const label = 'Words each policy still holds when the first question is asked'
+  const label = 'Words each policy still holds when the last question is asked'
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${bottom}" role="img" aria-label="${label}">
 <title>${label}</title>
 <style>${style}</style>

@@ -44,7 +44,7 @@ export interface ForwardResult {
   readonly logBeta: readonly Float32Array[]
   /** Whether a seat was over its budget after this forward. */
   readonly evicted: boolean
-  /** Only when tracing: ratings [H, slots] per layer when the forward evicted, read back on demand. */
+  /** Only when tracing: ratings [H, slots] per layer when the forward evicted; to be called before the next forward. */
   readonly scores: () => readonly (Float32Array | undefined)[]
 }
 

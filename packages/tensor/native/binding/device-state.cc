@@ -12,7 +12,7 @@ constexpr int64_t kReportStep = int64_t{1} << 20;
 }  // namespace
 
 DeviceState::~DeviceState() {
-  if (!engine_) return;
+  if (!engine_ || environment_ended_) return;
   napi_remove_env_cleanup_hook(addon_.env(), stop_engine, this);
   engine_->stop();
   channel_.Release();
@@ -70,7 +70,12 @@ Status DeviceState::open_engine(Napi::Env env) {
   return {};
 }
 
-void DeviceState::stop_engine(void* state) { static_cast<DeviceState*>(state)->engine_->stop(); }
+// From here on the channel belongs to the environment, which has begun to take it down.
+void DeviceState::stop_engine(void* data) {
+  auto* state = static_cast<DeviceState*>(data);
+  state->engine_->stop();
+  state->environment_ended_ = true;
+}
 
 void DeviceState::callback_due(uint32_t run, int32_t index) { post({run, index, {}}); }
 

@@ -55,11 +55,12 @@ class DeviceState final : private EngineEvents {
   void call_back(Napi::Env env, const Message& message);
   void finish(Napi::Env env, const Message& message);
   Status open_engine(Napi::Env env);
-  static void stop_engine(void* state);
+  static void stop_engine(void* data);
 
   Addon& addon_;
   uint32_t id_;
   bool closed_ = false;
+  bool environment_ended_ = false;
   int64_t reported_bytes_ = 0;
   uint32_t last_program_ = 0;
   uint32_t last_run_ = 0;

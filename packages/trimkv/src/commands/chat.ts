@@ -73,7 +73,7 @@ async function converse(
         usage = await answer({ chat, message: line, signal }, context.terminal)
       } catch (error) {
         if (!turn.signal.aborted) throw error
-        context.terminal.say('stopped; the message is taken back')
+        context.terminal.say('\nstopped; the message is taken back')
       }
       turn = undefined
     }

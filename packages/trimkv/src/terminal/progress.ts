@@ -29,7 +29,6 @@ export function startProgress(
   const started = now()
   const every = terminal.live ? redrawMs : lineMs
   let shown = terminal.live ? -Infinity : started
-  let drawn = false
   return {
     update(done, total) {
       const time = now()
@@ -43,10 +42,9 @@ export function startProgress(
       const line = `${label} ${count}${unit && ` ${unit}`}${left}`
       if (terminal.live) terminal.redraw(terminal.talkColors.dim(line))
       else terminal.say(line)
-      drawn = true
     },
     [Symbol.dispose]() {
-      if (drawn && terminal.live) terminal.redraw('')
+      terminal.redraw('')
     },
   }
 }

@@ -161,6 +161,19 @@ describe('startProgress', () => {
     ])
   })
 
+  it('leaves alone what is written after it', () => {
+    const { terminal, written } = fakeTerminal({ isTTY: true })
+    using progress = startProgress(terminal, { label: 'prompt' })
+    progress.update(1, 1)
+    terminal.data('one')
+    const before = written.stderr
+    progress[Symbol.dispose]()
+    terminal.data(' two')
+    terminal.say('')
+    expect(written.stderr).toBe(`${before}\n`)
+    expect(before.endsWith('\r\u001b[K')).toBe(true)
+  })
+
   it('redraws on a terminal and clears its line at the end', () => {
     const { terminal, written } = fakeTerminal({ isTTY: true })
     const progress = startProgress(terminal, { label: 'load' })

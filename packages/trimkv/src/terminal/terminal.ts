@@ -15,7 +15,7 @@ export interface Terminal {
   readonly say: (line: string) => void
   /** Writes one line that must be seen even when quiet: errors and warnings. */
   readonly warn: (line: string) => void
-  /** Replaces the current line on stderr, for progress; use only when `live`. */
+  /** Draws a line on stderr in place of the one drawn before, until something else is written; only when `live`. */
   readonly redraw: (line: string) => void
   /** Colours for stdout. */
   readonly colors: Colors
@@ -52,12 +52,25 @@ export function createTerminal(
   const { stdout, stderr } = streams
   const errTTY = stderr.isTTY === true
   const live = errTTY && !env.CI && env.TERM !== 'dumb' && verbosity !== 'quiet'
-  const clear = live ? '\r\u001b[K' : ''
+  let drawn = false
+  const redraw = (line: string): void => {
+    if (drawn || line !== '') stderr.write(`${drawn ? '\r\u001b[K' : ''}${line}`)
+    drawn = line !== ''
+  }
+  const writeLine = (line: string): void => {
+    redraw('')
+    stderr.write(`${line}\n`)
+  }
   return {
-    data: (text) => void stdout.write(text),
-    say: (line) => void (verbosity === 'quiet' || stderr.write(`${clear}${line}\n`)),
-    warn: (line) => void stderr.write(`${clear}${line}\n`),
-    redraw: (line) => void stderr.write(`${clear}${line}`),
+    data: (text) => {
+      redraw('')
+      stdout.write(text)
+    },
+    say: (line) => {
+      if (verbosity !== 'quiet') writeLine(line)
+    },
+    warn: writeLine,
+    redraw,
     colors: picocolors.createColors(wantsColor(stdout.isTTY === true, env)),
     talkColors: picocolors.createColors(wantsColor(errTTY, env)),
     columns: Math.min(120, Math.max(80, stdout.columns ?? stderr.columns ?? 100)),
