@@ -22,6 +22,8 @@ export interface RunOptions {
   /** Text on stdin; without it stdin is closed. */
   readonly input?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Working folder; default: the root of the workspace. */
+  readonly cwd?: string
   /** Default: {@link program}. */
   readonly script?: string
   /** Flags of Node itself. */
@@ -42,10 +44,10 @@ const neutral = {
 
 /** Starts a program like a user and waits for its end. */
 export function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { input, env, script = program, nodeFlags = [], onOutput } = options
+  const { input, env, cwd = root, script = program, nodeFlags = [], onOutput } = options
   if (!existsSync(join(root, 'packages/trimkv/dist/cli.js'))) throw new Error('build first: npm run build')
   const child = spawn(process.execPath, [...nodeFlags, script, ...args], {
-    cwd: root,
+    cwd,
     env: { ...process.env, ...neutral, ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })

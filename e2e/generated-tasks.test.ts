@@ -27,7 +27,11 @@ describe('the bundled model answers freshly generated texts of the kinds it was 
   afterAll(() => model[Symbol.dispose]())
 
   it.each([
-    ['recall', tasks.recall({ setting: 'interleaved', facts: 8, questions: 14, length: { targetWords: 240 } }), 0.8],
+    [
+      'recall',
+      tasks.recall({ setting: 'interleaved', facts: 8, questions: 14, length: { targetWords: 240 } }),
+      0.8,
+    ],
     ['chain', tasks.chain({ setting: 'interleaved', length: { targetWords: 240 } }), 0.95],
     ['code', tasks.code({ setting: 'interleaved', length: { targetWords: 240 } }), 0.9],
   ] as const)('%s', async (_, task, least) => {

@@ -5,6 +5,7 @@ export type { EvictionMode } from './eviction-mode.ts'
 export { type CacheNeeds, createKvCache, type KvArena, type KvCacheOptions } from './kv-arena.ts'
 export type { KvCache, LayerTokens } from './kv-cache.ts'
 export type { HostView, LayerView, SlotComputation } from './layer-view.ts'
+export { nameHint } from './nearest-name.ts'
 export type { ColumnWriter, HostTokens, Needs, NewTokens } from './needs.ts'
 export type {
   ChoiceOption,

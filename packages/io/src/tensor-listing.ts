@@ -56,7 +56,12 @@ export function dtypeOf(fileDtype: FileDtype): DType | undefined {
 }
 
 /** The name of our element type in a file. */
-export const fileDtypeOf: Readonly<Record<DType, FileDtype>> = { f32: 'F32', bf16: 'BF16', f16: 'F16', i32: 'I32' }
+export const fileDtypeOf: Readonly<Record<DType, FileDtype>> = {
+  f32: 'F32',
+  bf16: 'BF16',
+  f16: 'F16',
+  i32: 'I32',
+}
 
 /** One tensor in a file: contiguous, row-major, little-endian. Nothing of it has been read. */
 export interface TensorEntry {

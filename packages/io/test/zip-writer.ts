@@ -27,7 +27,10 @@ interface Placed extends ZipFile {
 }
 
 /** A zip archive of stored entries; with `zip64` every size and offset stands in the 64-bit records. */
-export function writeZip(files: readonly ZipFile[], { zip64 = false, lies = {} }: { readonly zip64?: boolean; readonly lies?: ZipLies } = {}): Buffer {
+export function writeZip(
+  files: readonly ZipFile[],
+  { zip64 = false, lies = {} }: { readonly zip64?: boolean; readonly lies?: ZipLies } = {},
+): Buffer {
   const parts: Buffer[] = []
   let offset = 0
   const add = (part: Buffer): void => {

@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
-import type { CliCommand } from './command-line/cli-command.ts'
+import { Command, CommanderError, Option } from 'commander'
+import type { CliCommand, CommandContext } from './command-line/cli-command.ts'
+import { loadConfigFile } from './command-line/config-file.ts'
+import { dryRun } from './command-line/dry-run.ts'
 import { listenForInterrupt } from './command-line/interrupt.ts'
+import { type LayeredSetting, layeredSettings } from './command-line/setting-layers.ts'
 import { chatCommand } from './commands/chat.ts'
 import { compareCommand } from './commands/compare.ts'
+import { configCommand } from './commands/config.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { generateCommand } from './commands/generate.ts'
 import { inspectCommand } from './commands/inspect.ts'
@@ -11,7 +15,7 @@ import { scoreCommand } from './commands/score.ts'
 import { traceCommand } from './commands/trace.ts'
 import { errorText } from './terminal/error-text.ts'
 import { exitCodeOf, exitCodes } from './terminal/exit-code.ts'
-import { createTerminal, type Terminal, type Verbosity } from './terminal/terminal.ts'
+import { createTerminal, type Terminal, type Verbosity, withJsonTalk } from './terminal/terminal.ts'
 
 const commands = [
   generateCommand,
@@ -21,6 +25,7 @@ const commands = [
   traceCommand,
   inspectCommand,
   doctorCommand,
+  configCommand,
 ]
 
 const version = (): string => {
@@ -41,13 +46,53 @@ function verbosityOf({
   return verbose ? 'verbose' : 'normal'
 }
 
+/** Options that a file or a variable may set: not those that only say how much to print. */
+const settable = ({ command }: CliCommand): Option[] =>
+  command.options.filter(
+    (option) => !['quiet', 'verbose', 'logFormat', 'dryRun'].includes(option.attributeName()),
+  )
+
+const valuesOf = (settings: ReadonlyMap<string, LayeredSetting>): Record<string, unknown> =>
+  Object.fromEntries([...settings].map(([name, { value }]) => [name, value]))
+
+/** What flags, environment and configuration file say. */
+async function settingsOf(
+  command: Command,
+  all: readonly CliCommand[],
+): Promise<Pick<CommandContext, 'raw' | 'layers'>> {
+  const users = all.filter((entry) => entry.command.name() !== 'config')
+  const known = Object.fromEntries(
+    users.map((entry) => [entry.command.name(), settable(entry).map((option) => option.attributeName())]),
+  )
+  const config = await loadConfigFile(process.cwd(), known)
+  const layersOf = (entry: CliCommand, flags: Readonly<Record<string, unknown>>) =>
+    layeredSettings({
+      command: entry.command.name(),
+      options: settable(entry),
+      flags,
+      env: process.env,
+      config,
+    })
+  const layers = Object.fromEntries(users.map((entry) => [entry.command.name(), layersOf(entry, {})]))
+  const own = users.find((entry) => entry.command === command)
+  const flags = command.opts()
+  return { raw: { ...flags, ...(own && valuesOf(layersOf(own, flags))) }, layers }
+}
+
 /** Runs one command and turns what it throws into lines and an exit code. */
-async function runCommand({ command, run }: CliCommand): Promise<number> {
-  const raw = command.opts()
-  const terminal = createTerminal(process, process.env, verbosityOf(raw))
+async function runCommand({ command, run }: CliCommand, all: readonly CliCommand[]): Promise<number> {
+  const flags = command.opts()
+  const plain = createTerminal(process, process.env, verbosityOf(flags))
+  const terminal = flags['logFormat'] === 'json' ? withJsonTalk(plain) : plain
   using interrupt = listenForInterrupt(terminal)
   try {
-    return (await run({ terminal, signal: interrupt.signal, args: command.args, raw })) ?? exitCodes.ok
+    const { raw, layers } = await settingsOf(command, all)
+    const context: CommandContext = { terminal, signal: interrupt.signal, args: command.args, raw, layers }
+    if (raw['dryRun']) {
+      await dryRun(context)
+      return exitCodes.ok
+    }
+    return (await run(context)) ?? exitCodes.ok
   } catch (error) {
     if (interrupt.signal.aborted) return exitCodes.interrupted
     terminal.warn(failureText(error, terminal))
@@ -78,13 +123,14 @@ function createProgram(finish: (code: number) => void): Command {
     .showSuggestionAfterError()
     .configureOutput({ outputError: usageError })
     .exitOverride()
-  for (const create of commands) {
-    const entry = create()
+  const entries = commands.map((create) => create())
+  for (const entry of entries) {
     entry.command
       .copyInheritedSettings(program)
       .option('-q, --quiet', 'say nothing on stderr but errors')
       .option('-v, --verbose', 'show stacks of errors')
-      .action(async () => finish(await runCommand(entry)))
+      .addOption(new Option('--log-format <format>', 'form of the talk on stderr').choices(['text', 'json']))
+      .action(async () => finish(await runCommand(entry, entries)))
     program.addCommand(entry.command)
   }
   return program

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal/terminal.ts'
+import type { LayeredSetting } from './setting-layers.ts'
 
 /** What a command gets when it runs. */
 export interface CommandContext {
@@ -8,8 +9,10 @@ export interface CommandContext {
   readonly signal: AbortSignal
   /** Positional arguments. */
   readonly args: readonly string[]
-  /** Flags as commander parsed them; check them with `checkedSettings`. */
+  /** What flags, environment and configuration give, as a flag would; check it with `checkedSettings`. */
   readonly raw: Readonly<Record<string, unknown>>
+  /** What environment and configuration alone give to each command, by its name. */
+  readonly layers: Readonly<Record<string, ReadonlyMap<string, LayeredSetting>>>
 }
 
 /** One command of the command line: its flags and what it does. */

@@ -29,6 +29,7 @@ type Flags =
   | 'ids'
   | 'sampling'
   | 'json'
+  | 'dryRun'
   | 'jsonl'
 
 /** Flags shared by several commands, made anew for each. */
@@ -76,6 +77,7 @@ export const flags: Readonly<Record<Flags, () => Option[]>> = {
     sampling('--seed <n>', 'seed of the draws (default: 0)'),
     sampling('--stop <text>', 'end before this text; may be given several times').argParser(repeated),
   ],
+  dryRun: () => [output('--dry-run', 'print the settings and the bytes needed, and stop')],
   json: () => [output('--json', 'print one JSON object')],
   jsonl: () => [output('--jsonl', 'print one JSON object per event')],
 }

@@ -120,5 +120,15 @@ export function chatCommand(): CliCommand {
       'A conversation that goes on in one cache: each line of stdin is a message. End it with Ctrl-D.',
     )
     .option('--system <text>', 'system message')
-  return { command: withFlags(command, flags.model(), flags.policy(), flags.budget(), flags.sampling()), run }
+  return {
+    command: withFlags(
+      command,
+      flags.model(),
+      flags.policy(),
+      flags.budget(),
+      flags.dryRun(),
+      flags.sampling(),
+    ),
+    run,
+  }
 }

@@ -96,7 +96,15 @@ export function compareCommand(): CliCommand {
     .description(
       'Answers one prompt under several policies and shows what each kept. The full cache always runs first: the others are measured against it.',
     )
-  withFlags(command, flags.model(), flags.prompt(), flags.policies(), flags.budget(), flags.sampling())
+  withFlags(
+    command,
+    flags.model(),
+    flags.prompt(),
+    flags.policies(),
+    flags.budget(),
+    flags.dryRun(),
+    flags.sampling(),
+  )
   command.option('--force-reference', 'make every policy read the answer of the full cache')
   return { command: withFlags(command, flags.json(), flags.jsonl()), run }
 }

@@ -66,6 +66,7 @@ export function scoreCommand(): CliCommand {
       flags.ids(),
       flags.policy(),
       flags.budget(),
+      flags.dryRun(),
       flags.json(),
     ),
     run,

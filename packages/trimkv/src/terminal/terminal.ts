@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty'
+import { stripVTControlCharacters } from 'node:util'
 import picocolors from 'picocolors'
 
 /** The colour functions of picocolors. */
@@ -41,6 +42,18 @@ function wantsColor(isTTY: boolean, env: Environment): boolean {
   if (force !== undefined && force !== '') return force !== '0' && force !== 'false'
   if (env.NO_COLOR !== undefined && env.NO_COLOR !== '') return false
   return isTTY && env.TERM !== 'dumb'
+}
+
+/** The same terminal, but talk is one JSON object per line and nothing is redrawn. */
+export function withJsonTalk(terminal: Terminal): Terminal {
+  const line = (level: string, message: string): string =>
+    JSON.stringify({ level, message: stripVTControlCharacters(message) })
+  return {
+    ...terminal,
+    live: false,
+    say: (message) => terminal.say(line('info', message)),
+    warn: (message) => terminal.warn(line('warn', message)),
+  }
 }
 
 /** A terminal over two streams, with the conventions of NO_COLOR, FORCE_COLOR, CI and TERM=dumb. */
