@@ -10,8 +10,7 @@ export interface LayeredSetting {
 }
 
 /** The environment variable of an option: `TRIMKV_KV_DTYPE` for `--kv-dtype`. */
-const variableOf = (option: Option): string =>
-  `TRIMKV_${option.name().replace(/-/g, '_').toUpperCase()}`
+const variableOf = (option: Option): string => `TRIMKV_${option.name().replace(/-/g, '_').toUpperCase()}`
 
 function fromEnvironment(option: Option, text: string): unknown {
   if (!option.isBoolean()) return option.attributeName() === 'stop' ? [text] : text

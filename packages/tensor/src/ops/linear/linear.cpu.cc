@@ -6,9 +6,10 @@
 namespace trimkv::TRIMKV_ISA {
 namespace {
 
-// Up to here weights are widened in registers, again for every tile; beyond, once per block of rows into the stack.
+// Up to so many rows weights are widened in registers, anew for every tile; with more, once for all into the stack.
 constexpr int64_t kStreamRows = 32;
 constexpr int64_t kStreamBytes = 96 << 10;  // weights of one chunk when few rows share them
+constexpr uintptr_t kStreamAhead = 512;     // bytes fetched early in each stream
 constexpr int64_t kSweepColumns = 48;       // columns of one chunk when many rows do
 constexpr int64_t kSweepRows = 128;         // so many rows of x stay in the second-level cache
 
@@ -65,13 +66,14 @@ struct Grid {
   }
 };
 
-// Up to kPanel rows of the weight, elements first … first+count−1 of each.
+// Up to kPanel rows of the weight, elements first … first+count−1 of each. The rows lie `span` apart, and the next
+// panel begins one row further on: so a chunk is read as kPanel long streams, which the hardware foresees.
 template <typename T>
 struct Panel {
   const T* rows[kPanel];
   int64_t first, count;  // of K
-  int64_t column;
-  int width;  // columns that exist; the pointers beyond repeat the last one
+  int64_t column, span;
+  int width;  // rows that exist; the pointers beyond repeat the last one
 };
 
 template <typename T>
@@ -83,23 +85,26 @@ struct Linear {
   float* out;
   int64_t columns;
 
-  Panel<T> panel(int64_t column, int64_t column_end, int64_t first) const {
-    Panel<T> p{{}, first, least(depth - first, kBlock), column, static_cast<int>(least(column_end - column, kPanel))};
-    for (int j = 0; j < kPanel; j++) p.rows[j] = weight + (column + least(j, p.width - 1)) * depth + first;
+  // Panel number `index` of a chunk.
+  Panel<T> panel(const Chunk& c, int64_t index, int64_t first) const {
+    Panel<T> p{{}, first, least(depth - first, kBlock), c.column + index, panels(c), 0};
+    p.width = static_cast<int>(least(ceil_div(c.column_end - p.column, p.span), kPanel));
+    for (int j = 0; j < kPanel; j++) p.rows[j] = weight + (p.column + least(j, p.width - 1) * p.span) * depth + first;
     return p;
   }
 
-  // Tile `index` of `tiles` fetches every tiles-th row of the panel after `p`; other lines it touches are cached.
-  Ahead ahead(const Panel<T>& p, int64_t index, int64_t tiles) const {
+  static int64_t panels(const Chunk& c) { return ceil_div(c.column_end - c.column, kPanel); }
+
+  // Tile `index` of `tiles` fetches every tiles-th row of `p`, `bytes` further on; the other lines are cached already.
+  static Ahead ahead(const Panel<T>& p, uintptr_t bytes, int64_t index, int64_t tiles) {
     Ahead a{{}, kWidth * int64_t{sizeof(T)}};
-    const uintptr_t distance = static_cast<uintptr_t>(kPanel * depth) * sizeof(T);
     for (int j = 0; j < kPanel; j++) {
-      a.from[j] = reinterpret_cast<uintptr_t>(p.rows[j]) + (j % tiles == index ? distance : 0);
+      a.from[j] = reinterpret_cast<uintptr_t>(p.rows[j]) + (j % tiles == index ? bytes : 0);
     }
     return a;
   }
 
-  // out[row + r][p.column + j] (+)= dot products over one block of K.
+  // out[row + r][p.column + j·span] (+)= dot products over one block of K.
   template <int R, bool kFetch, typename W>
   void tile(int64_t row, const Panel<W>& p, const Ahead& a) const {
     float sums[kPanel][kTileRows];
@@ -110,7 +115,10 @@ struct Linear {
     float* to = out + row * columns + p.column;
     const auto put = [&](int width) __attribute__((always_inline)) {
       for (int r = 0; r < R; r++, to += columns) {
-        for (int j = 0; j < width; j++) to[j] = p.first == 0 ? sums[j][r] : to[j] + sums[j][r];
+        for (int j = 0; j < width; j++) {
+          float& total = to[j * p.span];
+          total = p.first == 0 ? sums[j][r] : total + sums[j][r];
+        }
       }
     };
     if (p.width == kPanel) {
@@ -120,16 +128,16 @@ struct Linear {
     }
   }
 
-  // All rows of a chunk against one panel, in tiles of at most kTileRows rows, as even as possible.
-  // `stored` is the panel as it lies in memory, the same as `p` or what `p` was widened from.
+  // All rows of a chunk against one panel, in tiles of at most kTileRows rows, as even as possible. `stored` is the
+  // panel as it lies in memory, the same as `p` or what `p` was widened from; it is fetched `bytes` ahead.
   template <typename W>
-  void tiles(const Chunk& c, const Panel<W>& p, const Panel<T>& stored) const {
+  void tiles(const Chunk& c, const Panel<W>& p, const Panel<T>& stored, uintptr_t bytes) const {
     const int64_t count = ceil_div(c.row_end - c.row, kTileRows);
     int64_t row = c.row;
     for (int64_t i = 0; i < count; i++) {
       const int64_t rows = ceil_div(c.row_end - row, count - i);
       if (i < kPanel) {
-        tile_of<true>(rows, row, p, ahead(stored, i, count));
+        tile_of<true>(rows, row, p, ahead(stored, bytes, i, count));
       } else {
         tile_of<false>(rows, row, p, Ahead{});
       }
@@ -153,11 +161,11 @@ struct Linear {
 
   // Few rows: every tile widens the weights anew, in registers.
   void stream(const Chunk& c) const {
-    for (int64_t column = c.column; column < c.column_end; column += kPanel) {
+    for (int64_t index = 0; index < panels(c); index++) {
       int64_t first = 0;
       do {
-        const Panel<T> p = panel(column, c.column_end, first);
-        tiles(c, p, p);
+        const Panel<T> p = panel(c, index, first);
+        tiles(c, p, p, kStreamAhead);
         first += kBlock;
       } while (first < depth);
     }
@@ -168,14 +176,14 @@ struct Linear {
     alignas(64) float wide[kPanel * kBlock];
     int64_t first = 0;
     do {
-      for (int64_t column = c.column; column < c.column_end; column += kPanel) {
-        const Panel<T> stored = panel(column, c.column_end, first);
-        Panel<float> p{{}, first, stored.count, column, stored.width};
+      for (int64_t index = 0; index < panels(c); index++) {
+        const Panel<T> stored = panel(c, index, first);
+        Panel<float> p{{}, first, stored.count, stored.column, stored.span, stored.width};
         for (int j = 0; j < kPanel; j++) {
           convert_row(stored.rows[j], wide + j * kBlock, stored.count);
           p.rows[j] = wide + j * kBlock;
         }
-        tiles(c, p, stored);
+        tiles(c, p, stored, static_cast<uintptr_t>(depth) * sizeof(T));
       }
       first += kBlock;
     } while (first < depth);
