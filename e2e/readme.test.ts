@@ -33,7 +33,11 @@ describe('README', () => {
     expect(commands.filter((command) => command.startsWith('npx trimkv')).length).toBeGreaterThanOrEqual(6)
   })
 
-  // `npm test` is what runs this test; the demo has its own below.
+  it('has no other command than these, the demo below, and `npm test`, which runs this', () => {
+    const rest = commands.filter((command) => !command.startsWith('npx trimkv'))
+    expect(rest).toEqual(['npm run demo', 'npm test'])
+  })
+
   it.each(commands.filter((command) => command.startsWith('npx trimkv')))('runs: %s', async (command) => {
     expect((await run(command)).trim()).not.toBe('')
   })
@@ -46,7 +50,7 @@ describe('README', () => {
         .map((line) => line.trim().split(/ {2,}/))
         .map(([policy, , ...rest]) => [policy!, ...rest.slice(0, 3)])
     const shown = blocks('text').find((block) => block.startsWith('policy'))!
-    const printed = (await run('node apps/demo/dist/index.js --seed 7')).match(/^policy .*?(?=\n\n)/ms)![0]
+    const printed = (await run('npm run --silent demo -- --seed 7')).match(/^policy .*?(?=\n\n)/ms)![0]
     expect(fixed(shown).slice(2)).toEqual(fixed(printed).slice(2))
   })
 
