@@ -32,7 +32,7 @@ export function refuseSlidingWindow(config: Fields, { rule, numLayers, maxPositi
   config.unsupported(
     'sliding_window',
     `none, or at least max_position_embeddings ${maxPositions}`,
-    'attention over a sliding window inside the model is not implemented',
+    'the model would attend inside a sliding window; only full attention is computed here',
   )
 }
 
