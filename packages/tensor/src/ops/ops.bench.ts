@@ -1,6 +1,7 @@
 import { seededRandom } from '@trimkv/testing'
 import { bench, describe } from 'vitest'
-import { createDevice, type Device } from '../device.ts'
+import { type Ceilings, createCeilingProbe } from '../ceilings.ts'
+import { createDevice } from '../device.ts'
 import { dtypeBytes, elementCount } from '../dtype.ts'
 import type { AnyOp, OpCost } from '../op.ts'
 import type { OpCase } from '../op-case.ts'
@@ -10,7 +11,8 @@ import { opCases } from './cases.ts'
 import { opTable } from './index.ts'
 
 // Times the `bench` sizes of every op, eagerly, one line per case: time of a call (median, p10–p90), bytes per second
-// as a share of what this process can read, arithmetic per second. Inputs rotate through more memory than caches hold.
+// and arithmetic per second, both as shares of what this process gets at most just after the case. Inputs rotate through
+// more memory than caches hold.
 const rotatedBytes = 256 * 2 ** 20
 const maxCopies = 48
 
@@ -30,21 +32,18 @@ function secondsOf(call: () => unknown): number {
   })
 }
 
-/** Bytes per second of reading alone: the largest element of rows, where it comes first and is found at once. */
-function readBandwidth(on: Device): number {
-  const shape = [256, 2 ** 18]
-  using x = on.zeros({ dtype: 'f32', shape })
-  const times = Array.from({ length: 9 }, () => secondsOf(() => on.ops.argmax({ x })))
-  return (
-    (4 * elementCount(shape)) /
+const probe = createCeilingProbe(device)
+
+/** What this process gets now: medians of a few measurements. */
+function measureCeilings(): Ceilings {
+  const measured = Array.from({ length: 5 }, () => probe.measure())
+  const median = (key: keyof Ceilings) =>
     quantile(
-      times.sort((a, b) => a - b),
+      measured.map((ceilings) => ceilings[key]).sort((a, b) => a - b),
       0.5,
     )
-  )
+  return { flops: median('flops'), bandwidth: median('bandwidth') }
 }
-
-const bandwidth = readBandwidth(device)
 
 /** Copies of the inputs of a case, with their values to start each call from. */
 function prepare(op: AnyOp, test: OpCase<unknown>) {
@@ -72,11 +71,13 @@ function report(name: string, times: number[], cost: OpCost): void {
     number,
   ]
   const micro = (seconds: number) => (1e6 * seconds).toFixed(1)
-  const rate = cost.bytes / median
+  const ceilings = measureCeilings()
+  const [read, arithmetic] = [cost.bytes / median, cost.flops / median]
+  const share = (rate: number, ceiling: number) => `${((100 * rate) / ceiling).toFixed(0)} %`
   process.stdout.write(
     `${name}: ${micro(median)} µs (${micro(low)}–${micro(high)}, n ${times.length}), ` +
-      `${(rate / 1e9).toFixed(1)} GB/s (${((100 * rate) / bandwidth).toFixed(0)} %), ` +
-      `${(cost.flops / median / 1e9).toFixed(1)} GFLOP/s\n`,
+      `${(read / 1e9).toFixed(1)} GB/s (${share(read, ceilings.bandwidth)}), ` +
+      `${(arithmetic / 1e9).toFixed(1)} GFLOP/s (${share(arithmetic, ceilings.flops)})\n`,
   )
 }
 
@@ -99,7 +100,11 @@ function time(op: AnyOp, test: OpCase<unknown>): void {
   bench(title, call, { teardown, time: 1000, warmupIterations: 0, warmupTime: 0 })
 }
 
-process.stdout.write(`${device.isa}, ${device.threads} threads, reads ${(bandwidth / 1e9).toFixed(1)} GB/s\n`)
+const { flops, bandwidth } = measureCeilings()
+process.stdout.write(
+  `${device.isa}, ${device.threads} threads, reads ${(bandwidth / 1e9).toFixed(1)} GB/s, ` +
+    `multiplies and adds ${(flops / 1e9).toFixed(1)} GFLOP/s\n`,
+)
 
 for (const [name, { bench: sizes = [] }] of Object.entries(opCases).filter(([, cases]) => cases.bench)) {
   const op = (opTable as unknown as Record<string, AnyOp>)[name]!

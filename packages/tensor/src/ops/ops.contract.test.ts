@@ -62,7 +62,9 @@ function prepare(op: AnyOp, test: Case, random: CaseRandom): Prepared {
   const outputs = op.infer(tensors, test.attrs) as Named<TensorSpec>
   const reference = referenceOps() as unknown as Named<(inputs: unknown, attrs: unknown) => unknown>
   const result = reference[op.name]!(tensors, test.attrs)
-  const named = (op.outputs[0] === 'out' ? { out: result } : (result ?? {})) as Named<RefTensor>
+  const named = (
+    op.outputs.length === 1 && op.outputs[0] === 'out' ? { out: result } : (result ?? {})
+  ) as Named<RefTensor>
   for (const [slot, kind] of slotsOf(op)) if (isInout(kind) && tensors[slot]) named[slot] = tensors[slot]
   const expected = Object.fromEntries(Object.entries(named).map(([name, tensor]) => [name, tensor.toArray()]))
   return { op, test, values, outputs, expected }

@@ -16,6 +16,7 @@ export const argmaxCases: OpCases<Attrs> = {
     at(2, 37, () => 2),
     at(2, 37, () => Number.NaN),
     at(1, 40, (index) => (index % 3 === 0 ? Number.NaN : -index)),
+    at(2, 200, (index) => (index % 3 === 0 ? Number.NaN : index % 67)),
     at(1, 9, () => Number.NEGATIVE_INFINITY),
   ],
   fuzz: (random) => at(random.int(0, 5), random.int(1, 200)),

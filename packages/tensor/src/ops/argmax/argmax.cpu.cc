@@ -4,6 +4,19 @@
 namespace trimkv::TRIMKV_ISA {
 namespace {
 
+// The largest element that is not NaN, −inf when there is none; four maxima on their way at a time.
+float largest(const float* in, int64_t n) {
+  // `max` gives its second argument for NaN, so that NaN never leads.
+  const Vec lowest = broadcast(-__builtin_inff());
+  Vec most[4] = {lowest, lowest, lowest, lowest};
+  int64_t i = 0;
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    for (int k = 0; k < 4; k++) most[k] = max(load(in + i + k * kWidth), most[k]);
+  }
+  each_vec(n - i, [&](int64_t j, int64_t lanes) { most[0] = max(load_or(in + i + j, lanes, lowest), most[0]); });
+  return max_lane(max(max(most[0], most[1]), max(most[2], most[3])));
+}
+
 // x [N, V] f32 (rows strided), out [N] i32
 Status check(const Call& c) {
   const View &x = c.tensors[0], &out = c.tensors[1];
@@ -20,11 +33,7 @@ Status run(const Call& c) {
   const int64_t width = x.shape[1];
   auto row = [&](int64_t n) {
     const float* in = data_of<float>(x) + n * x.stride[0];
-    // `max` gives its second argument for NaN, so that NaN never leads.
-    const Vec lowest = broadcast(-__builtin_inff());
-    Vec most = lowest;
-    each_vec(width, [&](int64_t i, int64_t lanes) { most = max(load_or(in + i, lanes, lowest), most); });
-    const float top = max_lane(most);
+    const float top = largest(in, width);
     int64_t best = 0;
     while (best < width && in[best] != top) best++;
     data_of<int32_t>(out)[n] = best < width ? static_cast<int32_t>(best) : 0;

@@ -1,5 +1,6 @@
 #include "core/load.h"
 #include "core/op.h"
+#include "core/row-chunks.h"
 #include "core/simd.h"
 
 namespace trimkv::TRIMKV_ISA {
@@ -25,10 +26,9 @@ Status run(const Call& c) {
                    static_cast<long long>(vocabulary - 1));
   }
   const int64_t row_bytes = table.stride[0] * dtype_bytes(table.dtype);
-  auto row = [&](int64_t n) {
+  parallel_rows(*c.pool, count, width, [&](int64_t n) {
     widen_row(data_of<char>(table) + id[n] * row_bytes, table.dtype, width, data_of<float>(out) + n * width);
-  };
-  parallel_for(*c.pool, count, row);
+  });
   return {};
 }
 

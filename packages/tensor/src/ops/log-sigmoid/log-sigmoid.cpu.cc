@@ -2,6 +2,7 @@
 
 #include "core/load.h"
 #include "core/op.h"
+#include "core/row-chunks.h"
 
 namespace trimkv::TRIMKV_ISA {
 namespace {
@@ -22,15 +23,14 @@ Status check(const Call& c) {
 Status run(const Call& c) {
   const View &x = c.tensors[0], &bias = c.tensors[1], &out = c.tensors[2];
   const int64_t width = x.shape[1];
-  auto row = [&](int64_t n) {
+  parallel_rows(*c.pool, x.shape[0], width, [&](int64_t n) {
     const float* in = data_of<float>(x) + n * x.stride[0];
     for (int64_t h = 0; h < width; h++) {
       const float z = in[h] + (bias.present ? element_f32(bias.data, bias.dtype, h) : 0.0f);
       const double value = (z < 0 ? z : 0.0) - std::log1p(std::exp(-std::fabs(static_cast<double>(z))));
       data_of<float>(out)[n * width + h] = static_cast<float>(value);
     }
-  };
-  parallel_for(*c.pool, x.shape[0], row);
+  });
   return {};
 }
 

@@ -1,7 +1,7 @@
-#include <cmath>
-
 #include "core/load.h"
 #include "core/op.h"
+#include "core/rms-scale.h"
+#include "core/row-chunks.h"
 #include "core/simd.h"
 
 namespace trimkv::TRIMKV_ISA {
@@ -26,14 +26,14 @@ Status run(const Call& c) {
   const int64_t width = x.shape[1];
   const float eps = static_cast<float>(c.scalars[0]);
   const float* w = load_f32(weight.data, weight.dtype, width, reinterpret_cast<float*>(c.workspace));
-  auto row = [&](int64_t n) {
+  parallel_rows(*c.pool, x.shape[0], width, [&](int64_t n) {
     const float* in = data_of<float>(x) + n * x.stride[0];
     float* to = data_of<float>(out) + n * width;
-    const float mean = dot(in, in, width) / static_cast<float>(width);
-    const float scale = 1.0f / std::sqrt(mean + eps);
-    for (int64_t i = 0; i < width; i++) to[i] = in[i] * scale * w[i];
-  };
-  parallel_for(*c.pool, x.shape[0], row);
+    const float scale = rms_scale(in, width, eps);
+    each_vec(width, [&](int64_t i, int64_t lanes) {
+      store_some(to + i, load_some(in + i, lanes) * scale * load_some(w + i, lanes), lanes);
+    });
+  });
   return {};
 }
 

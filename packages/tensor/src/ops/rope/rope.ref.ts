@@ -1,8 +1,10 @@
 import type { RefArray } from '../../op.ts'
+import type { RopeAttrs } from './rope.ts'
 
 export function ropeRef(
   { x, table }: { readonly x: RefArray; readonly table: RefArray },
   { out }: { readonly out: RefArray },
+  { inverse }: RopeAttrs,
 ): void {
   const [rows, heads, width] = x.shape as [number, number, number]
   const rotary = table.shape[1]!
@@ -13,7 +15,8 @@ export function ropeRef(
       const at = (n * heads + h) * width
       for (let i = 0; i < half; i++) {
         const [a, b] = [x.data[at + i]!, x.data[at + half + i]!]
-        const [cos, sin] = [table.data[n * rotary + i]!, table.data[n * rotary + half + i]!]
+        const [cos, sine] = [table.data[n * rotary + i]!, table.data[n * rotary + half + i]!]
+        const sin = inverse ? -sine : sine
         out.data[at + i] = a * cos - b * sin
         out.data[at + half + i] = b * cos + a * sin
       }

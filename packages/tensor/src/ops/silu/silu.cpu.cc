@@ -1,4 +1,5 @@
 #include "core/op.h"
+#include "core/row-chunks.h"
 #include "core/simd.h"
 
 namespace trimkv::TRIMKV_ISA {
@@ -17,15 +18,14 @@ Status check(const Call& c) {
 Status run(const Call& c) {
   const View &x = c.tensors[0], &out = c.tensors[1];
   const int64_t width = x.shape[1];
-  auto row = [&](int64_t n) {
+  parallel_rows(*c.pool, x.shape[0], width, [&](int64_t n) {
     const float* in = data_of<float>(x) + n * x.stride[0];
     float* to = data_of<float>(out) + n * width;
     each_vec(width, [&](int64_t i, int64_t lanes) {
       const Vec v = load_some(in + i, lanes);
       store_some(to + i, v / (1.0f + exp(-v)), lanes);
     });
-  };
-  parallel_for(*c.pool, x.shape[0], row);
+  });
   return {};
 }
 

@@ -1,4 +1,5 @@
 #include "core/op.h"
+#include "core/row-chunks.h"
 #include "core/simd.h"
 
 namespace trimkv::TRIMKV_ISA {
@@ -20,7 +21,7 @@ Status check(const Call& c) {
 Status run(const Call& c) {
   const View &gate = c.tensors[0], &up = c.tensors[1], &out = c.tensors[2];
   const int64_t width = gate.shape[1];
-  auto row = [&](int64_t n) {
+  parallel_rows(*c.pool, gate.shape[0], width, [&](int64_t n) {
     const float* g = data_of<float>(gate) + n * gate.stride[0];
     const float* u = data_of<float>(up) + n * up.stride[0];
     float* to = data_of<float>(out) + n * width;
@@ -28,8 +29,7 @@ Status run(const Call& c) {
       const Vec v = load_some(g + i, lanes);
       store_some(to + i, v / (1.0f + exp(-v)) * load_some(u + i, lanes), lanes);
     });
-  };
-  parallel_for(*c.pool, gate.shape[0], row);
+  });
   return {};
 }
 
