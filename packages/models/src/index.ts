@@ -19,7 +19,13 @@ export { type RopeParameters, ropeParameters } from './decoder/rope-parameters.t
 export { type FamilyTraits, specFromTraits } from './decoder/spec-from-traits.ts'
 export type { WeightEntry, WeightSource } from './decoder/stored-weights.ts'
 export { families, specOf } from './families.ts'
-export { type BoundGates, bindGates, type GatedModel, type GatesRelease } from './gates/bind-gates.ts'
+export {
+  type BoundGates,
+  bindGates,
+  type GatedModel,
+  type GatesRelease,
+  storedGates,
+} from './gates/bind-gates.ts'
 export { type GateInputs, gateLogBeta, mapGate, type RetentionGate } from './gates/retention-gate.ts'
 export {
   estimateMemory,

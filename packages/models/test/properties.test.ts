@@ -1,4 +1,4 @@
-import type { TensorLike } from '@trimkv/tensor'
+import type { RefTensor, TensorLike } from '@trimkv/tensor'
 import { describe, expect, it } from 'vitest'
 import { type Decoder, decoderLogits } from '../src/index.ts'
 import { distance } from './comparison.ts'
@@ -97,6 +97,33 @@ describe('which rows get logits', () => {
     const none = run('none')
     expect(none.logits).toBeUndefined()
     expect(backend.read(decoderLogits(backend.ops, model, none.hidden))).toEqual(rows)
+  })
+})
+
+describe('onLayer', () => {
+  it('is called before the ops of each layer, in order, and after those before the layers', async () => {
+    const model = await loadModel(backend, 'qwen3')
+    const events: string[] = []
+    const { ops } = backend
+    const traced: TestBackend<RefTensor> = {
+      ...backend,
+      ops: {
+        ...ops,
+        embed: (inputs) => {
+          events.push('embed')
+          return ops.embed(inputs)
+        },
+        swiglu: (inputs) => {
+          events.push('mlp')
+          return ops.swiglu(inputs)
+        },
+      },
+    }
+    const cache = fullCache(backend, { spec: model.spec, batch: 1, capacity: 2 })
+    const onLayer = (layer: number) => events.push(`layer ${layer}`)
+    runDecoder(traced, model, { ids: [[1, 2]], start: 0, totalLengths: [2], cache, onLayer })
+    const layers = Array.from({ length: model.spec.layers }, (_, layer) => [`layer ${layer}`, 'mlp'])
+    expect(events).toEqual(['embed', ...layers.flat()])
   })
 })
 

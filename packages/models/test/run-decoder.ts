@@ -18,13 +18,14 @@ export interface Chunk<T> {
   readonly totalLengths: readonly number[]
   readonly cache: KvCache<T>
   readonly logits?: DecoderRun<T>['logits']
+  readonly onLayer?: (layer: number) => void
 }
 
 /** Runs one chunk; every sequence has a row of rotary frequencies of its own. */
 export function runDecoder<T extends TensorLike>(
   backend: TestBackend<T>,
   model: Decoder<T>,
-  { ids, start, totalLengths, cache, logits = 'all' }: Chunk<T>,
+  { ids, start, totalLengths, cache, logits = 'all', onLayer }: Chunk<T>,
 ): DecoderResult<T> {
   const batch = ids.length
   const count = ids[0]!.length
@@ -42,5 +43,5 @@ export function runDecoder<T extends TensorLike>(
     ),
     ropeScale: ropes[0]!.scale,
   }
-  return decoderForward(backend.ops, model, { inputs, cache, logits })
+  return decoderForward(backend.ops, model, { inputs, cache, logits, ...(onLayer && { onLayer }) })
 }

@@ -32,6 +32,8 @@ export interface DecoderRun<T> {
   readonly cache: KvCache<T>
   /** Rows that get logits: every new token, the last new token of each sequence, or none. */
   readonly logits: 'all' | 'last' | 'none'
+  /** Called before the ops of each layer, in order: where a training pass starts a segment. */
+  readonly onLayer?: (layer: number) => void
 }
 
 /** What a forward gives, f32. */
@@ -66,7 +68,8 @@ function rotatedHeads<T extends Shaped>(context: LayerContext<T>, flat: T, norm:
   const normed = norm
     ? ops.rmsNorm({ x: ops.reshape(flat, [rows * heads, spec.headDim]), weight: norm }, { eps: spec.normEps })
     : flat
-  return ops.rope({ x: ops.reshape(normed, [rows, heads, spec.headDim]), table: ropeTable })
+  const x = ops.reshape(normed, [rows, heads, spec.headDim])
+  return ops.rope({ x, table: ropeTable }, { inverse: false })
 }
 
 /** Attention of one layer with its residual. */
@@ -143,7 +146,7 @@ export function decoderLogits<T>(ops: Ops<T>, { spec, weights }: Decoder<T>, hid
 export function decoderForward<T extends Shaped>(
   ops: Ops<T>,
   model: Decoder<T>,
-  { inputs, cache, logits }: DecoderRun<T>,
+  { inputs, cache, logits, onLayer }: DecoderRun<T>,
 ): DecoderResult<T> {
   const { spec, weights } = model
   const { ids, positions, invFreq, ropeScale, batch } = inputs
@@ -153,6 +156,7 @@ export function decoderForward<T extends Shaped>(
   const logBetas: T[] = []
   let hidden = ops.embed({ table: weights.embedding, ids })
   for (const [layer, layerWeights] of weights.layers.entries()) {
+    onLayer?.(layer)
     const attention = attentionBlock(context, { layer, weights: layerWeights, gate: gates?.[layer] }, hidden)
     if (attention.logBeta !== undefined) logBetas.push(attention.logBeta)
     hidden = mlpBlock(ops, layerWeights, { residual: attention.hidden, eps: spec.normEps })

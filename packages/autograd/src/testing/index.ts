@@ -1,0 +1,1 @@
+export { type GradcheckOptions, type GradientMismatch, gradcheck } from './gradcheck.ts'
