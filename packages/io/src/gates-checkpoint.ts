@@ -30,8 +30,8 @@ export interface GatesCheckpoint extends TensorListing {
   readonly config: GatesConfig
 }
 
-const ownFile = 'retention_gates.safetensors'
-const publishedFile = 'trimkv_weights.pth'
+/** Names of the weights of gates: in the layout of this project, and in the published one. */
+export const gateFiles = { safetensors: 'retention_gates.safetensors', torch: 'trimkv_weights.pth' } as const
 
 const sizes = { min: 1, max: 2 ** 24 }
 
@@ -42,7 +42,12 @@ const sizes = { min: 1, max: 2 ** 24 }
  */
 export async function readGatesConfig(dir: string): Promise<GatesConfig> {
   const file = join(dir, 'config.json')
-  const config = configFields(await readJsonObject(file), file)
+  return parseGatesConfig(await readJsonObject(file), file)
+}
+
+/** @param file for error messages; otherwise as {@link readGatesConfig} */
+export function parseGatesConfig(raw: JsonObject, file: string): GatesConfig {
+  const config = configFields(raw, file)
   const name = config.required('retention_gate', config.text('retention_gate'))
   const kind = gateKinds.find((known) => known === name)
   const sizeField = 'retention_gate_intermediate_size'
@@ -68,10 +73,11 @@ export async function openGates(dir: string): Promise<GatesCheckpoint> {
 }
 
 async function openWeights(dir: string): Promise<TensorListing> {
-  if (await fileExists(join(dir, ownFile))) return openSafetensors(join(dir, ownFile))
-  if (await fileExists(join(dir, publishedFile))) return openTorchFile(join(dir, publishedFile))
+  const { safetensors, torch } = gateFiles
+  if (await fileExists(join(dir, safetensors))) return openSafetensors(join(dir, safetensors))
+  if (await fileExists(join(dir, torch))) return openTorchFile(join(dir, torch))
   return fail('TRIMKV_NOT_FOUND', `${dir} holds no retention gates`, {
-    why: [`expected ${ownFile} or ${publishedFile}`],
+    why: [`expected ${safetensors} or ${torch}`],
     details: { dir },
   })
 }

@@ -1,8 +1,11 @@
+export { writeAtomically } from './atomic-write.ts'
 export { type ChatMessage, type ChatOptions, type ChatTemplate, loadChatTemplate } from './chat-template.ts'
+export { type FileReader, openFileReader } from './file-reader.ts'
 export {
   type GateKind,
   type GatesCheckpoint,
   type GatesConfig,
+  gateFiles,
   gateKinds,
   openGates,
   readGatesConfig,
@@ -10,11 +13,15 @@ export {
 export { type GenerationConfig, readGenerationConfig } from './generation-config.ts'
 export type { JsonObject } from './json-file.ts'
 export { type ModelConfig, type ModelFamily, parseModelConfig, readModelConfig } from './model-config.ts'
-export { readTensorData, readTensorIntegers } from './read-tensor.ts'
+export { readTensorBytes, readTensorData, readTensorIntegers } from './read-tensor.ts'
 export type { RopeConfig } from './rope-config.ts'
 export { openCheckpoint, openSafetensors } from './safetensors.ts'
 export type { FileDtype, TensorEntry, TensorListing } from './tensor-listing.ts'
+export type { TensorsToWrite, TensorToWrite } from './tensor-to-write.ts'
 export type { DecodeOptions, StreamDecoder, TokenText } from './token-text.ts'
 export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer.ts'
 export { openTorchFile } from './torch-file.ts'
-export { type TensorToWrite, writeSafetensors } from './write-safetensors.ts'
+export { type GatesToWrite, writeGates, writeTorchGates } from './write-gates.ts'
+export { type ModelToWrite, writeModel } from './write-model.ts'
+export { writeSafetensors } from './write-safetensors.ts'
+export { writeTorchFile } from './write-torch-file.ts'

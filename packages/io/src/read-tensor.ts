@@ -24,6 +24,15 @@ export async function readTensorData(entry: TensorEntry): Promise<Float32Array> 
 }
 
 /**
+ * Reads the bytes of a tensor as they stand in the file, whatever its element type.
+ * @throws TrimError `TRIMKV_FORMAT` when the file has become shorter
+ */
+export async function readTensorBytes(entry: TensorEntry): Promise<Uint8Array> {
+  await using reader = await openFileReader(entry.file)
+  return new Uint8Array(await readBytes(reader, entry))
+}
+
+/**
  * Reads an integer tensor into memory.
  * @param entry I32, or I64 with values that fit 32 bits
  * @throws TrimError `TRIMKV_DTYPE` for another element type or a value out of range

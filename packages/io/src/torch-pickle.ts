@@ -3,7 +3,8 @@ import { malformed } from './malformed.ts'
 import type { PickleHost, PickleValue } from './pickle.ts'
 import { type FileDtype, safeElementCount } from './tensor-listing.ts'
 
-const storageDtypes: Readonly<Record<string, FileDtype>> = {
+/** The global of a storage type, and the elements it holds. */
+export const storageDtypes: Readonly<Record<string, FileDtype>> = {
   'torch.DoubleStorage': 'F64',
   'torch.FloatStorage': 'F32',
   'torch.HalfStorage': 'F16',
@@ -15,8 +16,9 @@ const storageDtypes: Readonly<Record<string, FileDtype>> = {
   'torch.ByteStorage': 'U8',
   'torch.BoolStorage': 'BOOL',
 }
-const orderedDict = 'collections.OrderedDict'
-const rebuildTensor = 'torch._utils._rebuild_tensor_v2'
+/** The globals that a tensor takes beside its storage type. */
+export const orderedDict = 'collections.OrderedDict'
+export const rebuildTensor = 'torch._utils._rebuild_tensor_v2'
 const allowedGlobals = new Set([orderedDict, rebuildTensor, ...Object.keys(storageDtypes)])
 
 /** A typed run of elements in a record of the archive. */

@@ -1,0 +1,52 @@
+import { join } from 'node:path'
+import { fail } from '@trimkv/tensor'
+import { gateFiles, parseGatesConfig } from './gates-checkpoint.ts'
+import { fileExists, type JsonObject } from './json-file.ts'
+import type { TensorsToWrite } from './tensor-to-write.ts'
+import { writeFolder } from './write-folder.ts'
+import { writeSafetensors } from './write-safetensors.ts'
+import { writeTorchFile } from './write-torch-file.ts'
+
+/** Retention gates to write. */
+export interface GatesToWrite {
+  /** The whole `config.json`: with `retention_gate` and `retention_gate_intermediate_size`, else it could not be read. */
+  readonly config: JsonObject
+  /** Named `model.layers.{l}.self_attn.retention_gate.*`. */
+  readonly tensors: TensorsToWrite
+}
+
+/**
+ * Writes a folder of gates: `retention_gates.safetensors`, then `config.json`, each atomically.
+ * @param folder made where it does not exist
+ * @returns the paths of the files
+ * @throws TrimError as {@link readGatesConfig} for a configuration it would refuse, and as {@link writeSafetensors}
+ */
+export async function writeGates(folder: string, { config, tensors }: GatesToWrite): Promise<string[]> {
+  parseGatesConfig(config, join(folder, 'config.json'))
+  return writeFolder(folder, config, async () => {
+    await writeSafetensors(join(folder, gateFiles.safetensors), tensors, { format: 'pt' })
+    return [gateFiles.safetensors]
+  })
+}
+
+/**
+ * Writes a folder of gates as they are published: `trimkv_weights.pth`, as {@link writeTorchFile} does, then `config.json`.
+ * @param folder made where it does not exist
+ * @returns the paths of the files
+ * @throws TrimError as {@link readGatesConfig} for a configuration it would refuse, and as {@link writeTorchFile};
+ *   `TRIMKV_OPTION` when the folder holds gates as {@link writeGates} writes them, which would be read instead
+ */
+export async function writeTorchGates(folder: string, { config, tensors }: GatesToWrite): Promise<string[]> {
+  parseGatesConfig(config, join(folder, 'config.json'))
+  if (await fileExists(join(folder, gateFiles.safetensors))) {
+    fail('TRIMKV_OPTION', `${folder} already holds ${gateFiles.safetensors}`, {
+      why: [`it would be read instead of ${gateFiles.torch}`],
+      hint: 'write to another folder, or delete it first',
+      details: { folder },
+    })
+  }
+  return writeFolder(folder, config, async () => {
+    await writeTorchFile(join(folder, gateFiles.torch), tensors)
+    return [gateFiles.torch]
+  })
+}
