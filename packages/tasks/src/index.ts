@@ -1,5 +1,6 @@
 export { type CurriculumStep, curriculum } from './curriculum.ts'
 export type { Task, TaskFactory, TaskOptions } from './define-task.ts'
+export { createRandom, type Random } from './random.ts'
 export {
   type Answer,
   answerWords,

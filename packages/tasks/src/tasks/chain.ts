@@ -46,7 +46,7 @@ interface Step {
 export const chain: TaskFactory<ChainOptions> = defineTask<ChainOptions>({
   name: 'chain',
   version: 1,
-  source: 'the chain texts of @trimkv/reference-model',
+  source: 'this project; what the reference model is trained on',
   defaults: {
     length: { targetWords: 256 },
     setting: 'stream',

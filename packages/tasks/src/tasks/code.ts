@@ -21,7 +21,7 @@ export interface CodeOptions extends TaskOptions {
 export const code: TaskFactory<CodeOptions> = defineTask<CodeOptions>({
   name: 'code',
   version: 1,
-  source: 'the code texts of @trimkv/reference-model',
+  source: 'this project; what the reference model is trained on',
   defaults: {
     length: { targetWords: 256 },
     setting: 'stream',

@@ -28,7 +28,7 @@ interface Fact {
 export const recall: TaskFactory<RecallOptions> = defineTask<RecallOptions>({
   name: 'recall',
   version: 1,
-  source: 'the recall texts of @trimkv/reference-model',
+  source: 'this project; what the reference model is trained on',
   defaults: {
     length: { targetWords: 256 },
     setting: 'stream',
