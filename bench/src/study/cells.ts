@@ -1,0 +1,100 @@
+import { type StudySetting, type StudyTask, studyTasks } from './study-texts.ts'
+
+/** Tokens per row in training: 1 of the lengths of the study, the other is four times as long. */
+export const trainingLength = 256
+
+export type Heuristic = 'streaming' | 'h2o' | 'snapkv' | 'r-kv' | 'keydiff' | 'tova' | 'knorm' | 'random'
+export const heuristics: readonly Heuristic[] = [
+  'streaming',
+  'h2o',
+  'snapkv',
+  'r-kv',
+  'keydiff',
+  'tova',
+  'knorm',
+  'random',
+]
+
+/** `trimkv-buffered` holds as many entries at its peak as the others, a quarter of them as a buffer. */
+export type StudyPolicy = 'full' | Heuristic | 'trimkv' | 'trimkv-buffered'
+export const studyPolicies: readonly StudyPolicy[] = ['full', ...heuristics, 'trimkv', 'trimkv-buffered']
+
+export const budgetShares: readonly number[] = [1 / 16, 1 / 8, 1 / 4, 1 / 2]
+
+/** One figure of the study: a policy on a task. */
+export interface Cell {
+  readonly setting: StudySetting
+  /** Tokens of a text. */
+  readonly length: number
+  readonly task: StudyTask
+  readonly policy: StudyPolicy
+  /** Of the length; 1 for the full cache. */
+  readonly share: number
+  readonly questions: number
+  /** Name of gates other than the model's own, for ablations. */
+  readonly gates?: string
+}
+
+export const cellKey = ({ setting, length, task, policy, share, questions, gates }: Cell): string =>
+  [setting, length, task, policy, share, questions, ...(gates === undefined ? [] : [gates])].join(' ')
+
+interface Grid {
+  readonly settings: readonly StudySetting[]
+  readonly lengths: readonly number[]
+  readonly shares: readonly number[]
+  readonly policies: readonly StudyPolicy[]
+}
+
+function grid({ settings, lengths, shares, policies }: Grid, questions: number): Cell[] {
+  return settings.flatMap((setting) =>
+    lengths.flatMap((length) =>
+      shares.flatMap((share) =>
+        policies
+          // Cut once after the prompt, a buffer has nothing to do.
+          .filter((policy) => setting === 'stream' || policy !== 'trimkv-buffered')
+          .filter((policy) => policy !== 'full' || share === shares[0])
+          .flatMap((policy) =>
+            studyTasks.map((task) => ({
+              setting,
+              length,
+              task,
+              policy,
+              share: policy === 'full' ? 1 : share,
+              questions,
+            })),
+          ),
+      ),
+    ),
+  )
+}
+
+/** Figures in the order of what they are worth: a run that is cut short has the main table first. */
+export function studyCells(questions = 500): Cell[] {
+  const all = { policies: studyPolicies, shares: budgetShares }
+  const short = [trainingLength]
+  const long = [4 * trainingLength]
+  return [
+    ...grid({ ...all, settings: ['stream'], lengths: short }, questions),
+    ...grid({ ...all, settings: ['query-aware'], lengths: short }, questions),
+    ...grid({ ...all, settings: ['stream'], lengths: long }, questions),
+    ...grid({ ...all, settings: ['query-aware'], lengths: long }, questions),
+  ]
+}
+
+/** The policy as text, with windows that leave room at small budgets. */
+export function policyText({ policy, setting }: Cell, budget: number): string {
+  const window = Math.max(1, Math.min(8, Math.floor(budget / 4)))
+  const options: string[] = setting === 'query-aware' && policy !== 'full' ? ['when=prefill'] : []
+  if (policy === 'snapkv' || policy === 'r-kv') options.push(`window=${window}`)
+  if (policy === 'streaming') options.push('sinks=4')
+  const name = policy === 'trimkv-buffered' ? 'trimkv' : policy
+  return options.length > 0 ? `${name}:${options.join(',')}` : name
+}
+
+/** Budget and buffer that hold `share` of the length, and one entry more at the peak. */
+export function cellBudget({ policy, share, length }: Cell): { budget: number; buffer?: number } {
+  const tokens = Math.round(share * length)
+  if (policy !== 'trimkv-buffered') return { budget: tokens }
+  const buffer = Math.max(1, tokens / 4)
+  return { budget: tokens - buffer + 1, buffer }
+}
