@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'trimkv-cli-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('help and usage', () => {
-  it.each(['generate', 'chat', 'compare', 'score', 'trace', 'inspect', 'doctor', 'config'])(
+  it.each(['generate', 'chat', 'compare', 'score', 'trace', 'inspect', 'convert', 'doctor', 'config'])(
     '%s explains itself',
     async (name) => {
       const { code, stdout, stderr } = await run([name, '--help'])
