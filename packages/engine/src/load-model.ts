@@ -38,6 +38,8 @@ export interface LoadModelOptions {
 export interface Model extends Disposable {
   /** The folder it came from. */
   readonly dir: string
+  /** Its hub id, where its folder or configuration tells it. */
+  readonly name: string | undefined
   readonly config: ModelConfig
   readonly spec: DecoderSpec
   readonly decoder: Decoder<Tensor>
@@ -189,6 +191,7 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
   }
   return {
     dir,
+    name: baseModelName(dir, opened.config),
     config: opened.config,
     spec: bound.spec,
     decoder: bound.decoder,

@@ -8,6 +8,7 @@ import { type LayeredSetting, layeredSettings } from './command-line/setting-lay
 import { chatCommand } from './commands/chat.ts'
 import { compareCommand } from './commands/compare.ts'
 import { configCommand } from './commands/config.ts'
+import { convertCommand } from './commands/convert.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { generateCommand } from './commands/generate.ts'
 import { inspectCommand } from './commands/inspect.ts'
@@ -24,6 +25,7 @@ const commands = [
   scoreCommand,
   traceCommand,
   inspectCommand,
+  convertCommand,
   doctorCommand,
   configCommand,
 ]

@@ -33,6 +33,8 @@ export interface Settings {
   readonly forceReference: boolean
   readonly tensors?: string | undefined
   readonly context?: number | undefined
+  readonly to: 'torch' | 'safetensors'
+  readonly out: string
   readonly json: boolean
   readonly jsonl: boolean
 }
@@ -88,6 +90,8 @@ function settingSchemas(z: typeof Zod): Schemas {
     forceReference: flag,
     tensors: text.optional(),
     context: integer(1).optional(),
+    to: z.enum(['torch', 'safetensors']),
+    out: text.min(1),
     json: flag,
     jsonl: flag,
   }
