@@ -16,7 +16,7 @@ const usage = `Reads a text of facts, noise and questions with the bundled model
   --seed N       makes another text (default: a new one each time)
   --budget N     tokens kept per layer and head (default 32)
   --facts N      facts to remember (default 8)
-  --questions N  questions about them (default 12)
+  --questions N  questions about them (default 8)
   --words N      words of the text (default 240)
   --svg FILE     draws what streaming, snapkv and trimkv kept`
 
@@ -64,7 +64,7 @@ function settings(args: string[]): Settings | undefined {
     seed: integer('seed', given['seed'] ?? String(Date.now() % 100_000), 0),
     budget: integer('budget', given['budget'] ?? '32', 1),
     facts,
-    questions: integer('questions', given['questions'] ?? '12', 1),
+    questions: integer('questions', given['questions'] ?? '8', 1),
     words: integer('words', given['words'] ?? '240', 1),
     svg: given['svg'],
   }
@@ -78,7 +78,7 @@ async function demo({ seed, budget, facts, questions, words, svg }: Settings): P
   print(
     `A text of ${text.words.length} words, read with at most ${budget} tokens per layer and head (--seed ${seed}).`,
   )
-  print(`${paintLegend(terminal)} when the last question comes
+  print(`${paintLegend(terminal)} when the questions begin
 `)
   const readings: Reading[] = []
   for (const policy of policies) {

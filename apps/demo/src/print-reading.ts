@@ -23,7 +23,7 @@ export function readingText(reading: Reading, text: RecallText, page: Page): str
       ? colors.green(`${thing}: ${said} ✓`)
       : colors.red(`${thing}: ${said} ✗`) + colors.dim(` (${right})`),
   )
-  const title = `${colors.bold(reading.policy)}  layer ${head.layer}, head ${head.head}, as the last question comes`
+  const title = `${colors.bold(reading.policy)}  layer ${head.layer}, head ${head.head}, as the questions begin`
   return [title, paintedTokens(marks, page), `answers  ${told.join('  ')}`].join('\n')
 }
 

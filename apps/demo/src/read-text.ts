@@ -20,9 +20,9 @@ interface Answer {
 export interface Reading {
   readonly policy: string
   readonly answers: readonly Answer[]
-  /** The head that, when the last question came, kept most of the words worth remembering that are not recent. */
+  /** The head that, when the questions began, kept most of the words worth remembering that are not recent. */
   readonly head: HeadChoice
-  /** For each word: whether that head still held it then. The last question is not in it. */
+  /** For each word before the questions: whether that head still held it then. */
   readonly kept: readonly boolean[]
   readonly meter: Meter
   readonly tokensPerSecond: number
@@ -75,7 +75,7 @@ export async function readText(
   let keptSets: KeptSets = []
   const start = performance.now()
   for (const [at, id] of ids.entries()) {
-    if (at === text.lastQuestion + lead) keptSets = session.cache.positions(0)
+    if (at === text.firstQuestion + lead) keptSets = session.cache.positions(0)
     const word = asked.get(at)
     const { values } = await session.forward({
       ids: [[id]],
@@ -90,14 +90,14 @@ export async function readText(
   const head = headWithMost(
     keptSets,
     new Set(text.facts.map((word) => word + lead)),
-    text.lastQuestion + lead,
+    text.firstQuestion + lead,
   )
   const held = new Set(keptSets[head.layer]![head.head])
   return {
     policy,
     answers,
     head,
-    kept: text.words.slice(0, text.lastQuestion).map((_, word) => held.has(word + lead)),
+    kept: text.words.slice(0, text.firstQuestion).map((_, word) => held.has(word + lead)),
     meter: cacheReport(session).meter,
     tokensPerSecond: ids.length / seconds,
   }

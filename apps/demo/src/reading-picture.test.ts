@@ -4,7 +4,7 @@ import { readingPicture } from './reading-picture.ts'
 
 const text = {
   words: ['put', 'a<b', 'barn', '.', 'find', 'a<b', 'barn', '.'],
-  lastQuestion: 4,
+  firstQuestion: 4,
   answers: [6],
   facts: [1, 2],
 }

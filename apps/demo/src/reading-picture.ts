@@ -58,7 +58,7 @@ export function readingPicture(readings: readonly Reading[], text: RecallText): 
     bottom = made.bottom
     return made.svg
   })
-  const label = 'Words each policy still holds when the last question is asked'
+  const label = 'Words each policy still holds when the questions begin'
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${bottom}" role="img" aria-label="${label}">
 <title>${label}</title>
 <style>${style}</style>

@@ -5,8 +5,8 @@ import { TrimError } from '@trimkv/tensor'
 export interface RecallText {
   /** Words and punctuation, to be joined by single spaces. */
   readonly words: readonly string[]
-  /** The first word of the last question. */
-  readonly lastQuestion: number
+  /** The first word of the first question: all facts have passed. */
+  readonly firstQuestion: number
   /** The words that answer: each can only be known from its fact. */
   readonly answers: readonly number[]
   /** The words of the facts that are asked for. */
@@ -22,16 +22,16 @@ export interface RecallTextOptions {
 }
 
 /**
- * A fresh text with questions throughout, of the kind that the bundled model was trained on.
+ * A fresh text of the kind that the bundled model was trained on: facts among noise, then all questions.
  * @throws TRIMKV_OPTION when the words do not suffice
  */
 export function recallText({ seed, facts, questions, words }: RecallTextOptions): RecallText {
   try {
-    const task = tasks.recall({ setting: 'interleaved', facts, questions, length: { targetWords: words } })
+    const task = tasks.recall({ setting: 'stream', facts, questions, length: { targetWords: words } })
     const sample = task.sample(seed)
     return {
       words: sample.words,
-      lastQuestion: sample.questions.at(-1)!.start,
+      firstQuestion: sample.questions[0]!.start,
       answers: answerWords(sample),
       facts: rememberedWords(sample),
     }

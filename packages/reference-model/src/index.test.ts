@@ -1,7 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { referenceGatesDir, referenceModelDir, referenceTestFile } from './index.ts'
+import { referenceGatesDir, referenceModelDir, referenceTrainingDir } from './index.ts'
+
+const bytesIn = (folder: string): number =>
+  readdirSync(folder, { withFileTypes: true }).reduce((sum, entry) => {
+    const path = join(folder, entry.name)
+    return sum + (entry.isDirectory() ? bytesIn(path) : statSync(path).size)
+  }, 0)
 
 describe('reference model', () => {
   it('points at the model files with absolute paths', () => {
@@ -11,23 +17,23 @@ describe('reference model', () => {
     expect(isAbsolute(referenceModelDir)).toBe(true)
   })
 
-  it('points at the gates in the published layout', () => {
-    expect(existsSync(join(referenceGatesDir, 'config.json'))).toBe(true)
-    expect(existsSync(join(referenceGatesDir, 'trimkv_weights.pth'))).toBe(true)
+  it('points at the gates', () => {
+    for (const name of ['config.json', 'retention_gates.safetensors']) {
+      expect(existsSync(join(referenceGatesDir, name)), name).toBe(true)
+    }
   })
 
-  it('ships 48 test texts of each task, with answers inside the text', () => {
-    const rows = readFileSync(referenceTestFile, 'utf8')
+  it.each(['model', 'gates'])('tells how the %s was trained, step by step', (name) => {
+    const lines = readFileSync(join(referenceTrainingDir, `${name}-metrics.jsonl`), 'utf8')
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line))
-    for (const task of ['recall', 'chain', 'code']) {
-      expect(
-        rows.filter((row) => row.task === task),
-        task,
-      ).toHaveLength(48)
-    }
-    for (const { ids, answers } of rows) expect(Math.max(...answers)).toBeLessThan(ids.length)
+    const steps = lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'step')
+    expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1))
+    expect(steps.at(-1).terms.loss).toBeLessThan(steps[0].terms.loss)
+  })
+
+  it('takes no more than 8 MB', () => {
+    expect(bytesIn(referenceModelDir)).toBeLessThanOrEqual(8e6)
   })
 
   it('publishes the model folder', () => {

@@ -6,11 +6,8 @@ const pathInPackage = (relative: string): string => fileURLToPath(new URL(`../${
 /** Absolute path of the bundled model: `config.json`, `model.safetensors` (f32), `tokenizer.json`. */
 export const referenceModelDir: string = pathInPackage('model')
 
-/** Absolute path of its retention gates in the published layout: `config.json`, `trimkv_weights.pth` (bf16). */
+/** Absolute path of its retention gates: `config.json`, `retention_gates.safetensors` (f32). */
 export const referenceGatesDir: string = pathInPackage('model/gates')
 
-/**
- * Absolute path of 144 held-out texts, one JSON object per line: `task`, `text`, `ids`, and `answers`, the indices
- * into `ids` that can only be predicted from earlier text.
- */
-export const referenceTestFile: string = pathInPackage('model/test.jsonl')
+/** Absolute path of how they were made: the metrics of both trainings, `model-metrics.jsonl` and `gates-metrics.jsonl`. */
+export const referenceTrainingDir: string = pathInPackage('model/training')
