@@ -10,6 +10,7 @@ const read = (path: string): string => readFileSync(join(packages, path), 'utf8'
 it.each([
   ['engine', 'session'],
   ['trimkv', 'compare'],
+  ['trainer', 'train-gates'],
 ])('the README of %s shows the example %s as it is', (name, example) => {
   const [block] = [...read(`${name}/README.md`).matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1])
   expect(block).toBe(read(`trimkv/examples/${example}.ts`).replace(/^(\/\/.*\n)+/, ''))

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { TrimError } from '@trimkv/tensor'
 import { Command, CommanderError, Option } from 'commander'
 import type { CliCommand, CommandContext } from './command-line/cli-command.ts'
 import { loadConfigFile } from './command-line/config-file.ts'
@@ -14,6 +15,8 @@ import { generateCommand } from './commands/generate.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { scoreCommand } from './commands/score.ts'
 import { traceCommand } from './commands/trace.ts'
+import { trainGatesCommand } from './commands/train-gates.ts'
+import { trainLmCommand } from './commands/train-lm.ts'
 import { errorText } from './terminal/error-text.ts'
 import { exitCodeOf, exitCodes } from './terminal/exit-code.ts'
 import { createTerminal, type Terminal, type Verbosity, withJsonTalk } from './terminal/terminal.ts'
@@ -24,11 +27,18 @@ const commands = [
   compareCommand,
   scoreCommand,
   traceCommand,
+  trainGatesCommand,
+  trainLmCommand,
   inspectCommand,
   convertCommand,
   doctorCommand,
   configCommand,
 ]
+
+/** Commands of two words, by the first. */
+const groups = {
+  train: 'train gates for a model, or a small model',
+} as const satisfies Record<NonNullable<CliCommand['group']>, string>
 
 const version = (): string => {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -48,10 +58,16 @@ function verbosityOf({
   return verbose ? 'verbose' : 'normal'
 }
 
-/** Options that a file or a variable may set: not those that only say how much to print. */
+/** `generate`, or `train gates`. */
+const nameOf = ({ command, group }: CliCommand): string =>
+  group === undefined ? command.name() : `${group} ${command.name()}`
+
+/** Options that a file or a variable may set: neither those that only say how much to print, nor what deletes. */
 const settable = ({ command }: CliCommand): Option[] =>
   command.options.filter(
-    (option) => !['quiet', 'verbose', 'logFormat', 'dryRun'].includes(option.attributeName()),
+    (option) =>
+      !option.negate &&
+      !['quiet', 'verbose', 'logFormat', 'dryRun', 'restart'].includes(option.attributeName()),
   )
 
 const valuesOf = (settings: ReadonlyMap<string, LayeredSetting>): Record<string, unknown> =>
@@ -62,20 +78,20 @@ async function settingsOf(
   command: Command,
   all: readonly CliCommand[],
 ): Promise<Pick<CommandContext, 'raw' | 'layers'>> {
-  const users = all.filter((entry) => entry.command.name() !== 'config')
+  const users = all.filter((entry) => nameOf(entry) !== 'config')
   const known = Object.fromEntries(
-    users.map((entry) => [entry.command.name(), settable(entry).map((option) => option.attributeName())]),
+    users.map((entry) => [nameOf(entry), settable(entry).map((option) => option.attributeName())]),
   )
   const config = await loadConfigFile(process.cwd(), known)
   const layersOf = (entry: CliCommand, flags: Readonly<Record<string, unknown>>) =>
     layeredSettings({
-      command: entry.command.name(),
+      command: nameOf(entry),
       options: settable(entry),
       flags,
       env: process.env,
       config,
     })
-  const layers = Object.fromEntries(users.map((entry) => [entry.command.name(), layersOf(entry, {})]))
+  const layers = Object.fromEntries(users.map((entry) => [nameOf(entry), layersOf(entry, {})]))
   const own = users.find((entry) => entry.command === command)
   const flags = command.opts()
   return { raw: { ...flags, ...(own && valuesOf(layersOf(own, flags))) }, layers }
@@ -96,11 +112,15 @@ async function runCommand({ command, run }: CliCommand, all: readonly CliCommand
     }
     return (await run(context)) ?? exitCodes.ok
   } catch (error) {
-    if (interrupt.signal.aborted) return exitCodes.interrupted
+    if (interrupt.signal.aborted && !isOtherFailure(error)) return exitCodes.interrupted
     terminal.warn(failureText(error, terminal))
     return exitCodeOf(error)
   }
 }
+
+/** Whether work that was to end cleanly failed while it did, such as on a full disk. */
+const isOtherFailure = (error: unknown): boolean =>
+  TrimError.isInstance(error) && error.code !== 'TRIMKV_ABORTED'
 
 const failureText = (error: unknown, { talkColors, columns, verbosity }: Terminal): string =>
   errorText(error, { colors: talkColors, columns, verbose: verbosity === 'verbose' })
@@ -126,6 +146,16 @@ function createProgram(finish: (code: number) => void): Command {
     .configureOutput({ outputError: usageError })
     .exitOverride()
   const entries = commands.map((create) => create())
+  const parents = new Map<string, Command>()
+  const parentOf = ({ group }: CliCommand): Command => {
+    if (group === undefined) return program
+    const known = parents.get(group)
+    if (known) return known
+    const parent = new Command(group).description(groups[group]).copyInheritedSettings(program)
+    parents.set(group, parent)
+    program.addCommand(parent)
+    return parent
+  }
   for (const entry of entries) {
     entry.command
       .copyInheritedSettings(program)
@@ -133,7 +163,7 @@ function createProgram(finish: (code: number) => void): Command {
       .option('-v, --verbose', 'show stacks of errors')
       .addOption(new Option('--log-format <format>', 'form of the talk on stderr').choices(['text', 'json']))
       .action(async () => finish(await runCommand(entry, entries)))
-    program.addCommand(entry.command)
+    parentOf(entry).addCommand(entry.command)
   }
   return program
 }

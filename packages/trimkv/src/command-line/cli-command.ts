@@ -17,6 +17,8 @@ export interface CommandContext {
 
 /** One command of the command line: its flags and what it does. */
 export interface CliCommand {
+  /** The first word of a command of two. */
+  readonly group?: 'train'
   readonly command: Command
   /** @returns the exit code; 0 when nothing is returned */
   readonly run: (context: CommandContext) => Promise<number | undefined>

@@ -8,7 +8,8 @@ const flag =
   (flags: string, description: string): Option =>
     new Option(flags, description).helpGroup(`${group}:`)
 
-const repeated = (value: string, before: readonly string[] | undefined): string[] => [
+/** Collects a flag that may be given several times. */
+export const repeated = (value: string, before: readonly string[] | undefined): string[] => [
   ...(before ?? []),
   value,
 ]

@@ -12,10 +12,14 @@ export interface LayeredSetting {
 /** The environment variable of an option: `TRIMKV_KV_DTYPE` for `--kv-dtype`. */
 const variableOf = (option: Option): string => `TRIMKV_${option.name().replace(/-/g, '_').toUpperCase()}`
 
+/** Options that may be given several times; a variable gives one. */
+const lists = ['stop', 'data']
+
 function fromEnvironment(option: Option, text: string): unknown {
-  if (!option.isBoolean()) return option.attributeName() === 'stop' ? [text] : text
+  if (!option.isBoolean()) return lists.includes(option.attributeName()) ? [text] : text
   if (/^(1|true|yes)$/i.test(text)) return true
-  if (/^(0|false|no|)$/i.test(text)) return undefined
+  if (/^(0|false|no)$/i.test(text)) return false
+  if (text === '') return undefined
   return fail('TRIMKV_OPTION', `${variableOf(option)} cannot be "${text}"`, { why: ['expected 1 or 0'] })
 }
 

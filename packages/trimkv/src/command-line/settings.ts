@@ -41,10 +41,18 @@ export interface Settings {
 
 export type SettingName = keyof Settings
 
-type Schemas = { readonly [K in SettingName]: Zod.ZodType<Settings[K]> }
+/** One schema per flag. */
+export type Schemas<S> = { readonly [K in keyof S]-?: Zod.ZodType<S[K]> }
 
-/** One schema per flag; what commander hands over is text, true, or a list of texts. */
-function settingSchemas(z: typeof Zod): Schemas {
+/** Schemas of values as commander hands them over: text, true, or a list of texts. */
+export interface ValueSchemas {
+  readonly text: Zod.ZodString
+  readonly flag: Zod.ZodType<boolean>
+  readonly number: Zod.ZodType<number, string>
+  readonly integer: (min: number) => Zod.ZodType<number, string>
+}
+
+export function valueSchemas(z: typeof Zod): ValueSchemas {
   const text = z.string()
   const flag = z.boolean().default(false)
   const number = text
@@ -56,6 +64,11 @@ function settingSchemas(z: typeof Zod): Schemas {
     const error = `expected an integer ≥ ${min}`
     return number.pipe(z.int(error).min(min, error))
   }
+  return { text, flag, number, integer }
+}
+
+function settingSchemas(z: typeof Zod): Schemas<Settings> {
+  const { text, flag, number, integer } = valueSchemas(z)
   const idList = text
     .regex(/^\s*\d+(\s*,\s*\d+)*\s*$/, 'expected token ids with commas between them, such as 5,17,42')
     .transform((list) => list.split(',').map(Number))
@@ -109,9 +122,16 @@ export async function checkedSettings<N extends SettingName>(
   raw: Readonly<Record<string, unknown>>,
   names: readonly N[],
 ): Promise<Pick<Settings, N>> {
-  const z = await import('zod')
-  const schemas = settingSchemas(z)
-  const result: Partial<Record<SettingName, unknown>> = {}
+  return checkedValues(raw, settingSchemas(await import('zod')), names)
+}
+
+/** As {@link checkedSettings}, with schemas of the command's own. */
+export function checkedValues<S, N extends keyof S & string>(
+  raw: Readonly<Record<string, unknown>>,
+  schemas: Schemas<S>,
+  names: readonly N[],
+): Pick<S, N> {
+  const result: Partial<Record<N, unknown>> = {}
   for (const name of names) {
     const parsed = schemas[name].safeParse(raw[name])
     if (!parsed.success) {
@@ -123,5 +143,5 @@ export async function checkedSettings<N extends SettingName>(
     }
     result[name] = parsed.data
   }
-  return result as Pick<Settings, N>
+  return result as Pick<S, N>
 }

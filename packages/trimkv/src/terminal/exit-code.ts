@@ -17,6 +17,7 @@ const byErrorCode: Readonly<Partial<Record<ErrorCode, keyof typeof exitCodes>>> 
   TRIMKV_OPTION: 'usage',
   TRIMKV_BUDGET_TOO_SMALL: 'usage',
   TRIMKV_POSITION_LIMIT: 'usage',
+  TRIMKV_RESUME: 'usage',
   TRIMKV_TOKEN_RANGE: 'usage',
   TRIMKV_CONFIG_INVALID: 'config',
   TRIMKV_FORMAT: 'model',
