@@ -1,5 +1,5 @@
-import { copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { copyFile, cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadModel } from '@trimkv/engine'
 import { referenceGatesDir, referenceModelDir, referenceTrainingDir } from '@trimkv/reference-model'
@@ -39,8 +39,11 @@ async function trainWithStop(
   }).catch((error: unknown) => {
     if (!stop.signal.aborted) throw error
   })
-  await mkdir(replayDir, { recursive: true })
-  await copyFile(runFiles(folder).checkpoint, join(replayDir, `${name}.safetensors`))
+  // A run that was finished before does not stop there again; its checkpoint was kept then.
+  if (stop.signal.aborted) {
+    await mkdir(replayDir, { recursive: true })
+    await copyFile(runFiles(folder).checkpoint, join(replayDir, `${name}.safetensors`))
+  }
   return train(request)
 }
 
@@ -55,7 +58,7 @@ async function keep(name: 'model' | 'gates', result: TrainResult): Promise<void>
   const { best, tokens, seconds, lastValidation } = result
   const facts = {
     command: `TRIMKV_CPU=${isa} ${command}`,
-    ...runFacts(),
+    ...made,
     tokens,
     seconds,
     best,
@@ -64,22 +67,18 @@ async function keep(name: 'model' | 'gates', result: TrainResult): Promise<void>
   await writeFile(join(referenceTrainingDir, `${name}.json`), `${JSON.stringify(facts, null, 2)}\n`)
 }
 
-await rm(work, { recursive: true, force: true })
+const made = runFacts()
 using device = createDevice({ isa })
-const made = await trainWithStop('model', (request) => trainReferenceModel(device, request))
+const model = await trainWithStop('model', (request) => trainReferenceModel(device, request))
 await rm(referenceModelDir, { recursive: true, force: true })
 await cp(join(work, 'model-out'), referenceModelDir, { recursive: true })
-await keep('model', made)
+await keep('model', model)
 
-using model = await loadModel(referenceModelDir, { device })
-const { decoder, config } = model
-const tokenizer = await model.tokenizer()
+using loaded = await loadModel(referenceModelDir, { device })
+const { decoder, config } = loaded
+const tokenizer = await loaded.tokenizer()
 const gates = await trainWithStop('gates', (request) =>
   trainReferenceGates({ device, decoder, config, name: 'reference', tokenizer }, request),
 )
 await cp(join(work, 'gates-out'), referenceGatesDir, { recursive: true })
 await keep('gates', gates)
-const { commit } = JSON.parse(await readFile(join(referenceTrainingDir, 'model.json'), 'utf8')) as {
-  commit: string
-}
-process.stderr.write(`made at ${commit} in ${dirname(referenceTrainingDir)}\n`)

@@ -12,9 +12,10 @@ import { goesOn, stopSignal } from './stop-signal.ts'
 import { defaultQuestions, studyPlaces, trainingFolder } from './study-places.ts'
 import { type TrainingPlace, trainAblation, trainJointly } from './train-ablation.ts'
 
+const names = [...ablations, jointAblation].map(({ name }) => name)
 const usage = `Trains gates on the reference model, each time with one thing made otherwise, and measures them. Stop it at any
 time; it goes on where it was.
-  --only NAME     this one alone; may be given again: ${ablations.map(({ name }) => name).join(', ')}
+  --only NAME     this one alone; may be given again: ${names.join(', ')}
   --joint         also model and gates trained together, which takes as long as the reference model did
   --questions N   per cell at least (default ${defaultQuestions})
   --folder DIR    for results and report, to try things (default: bench/results and docs)
@@ -59,7 +60,7 @@ async function ablate(ablation: Ablation): Promise<boolean> {
   using bare = await loadModel(referenceModelDir)
   const gates = await trainAblation(bare, ablation, placeOf(name, digest))
   using model = await loadModel(referenceModelDir, { gates, device: bare.device })
-  return measured(name, digest, model)
+  return await measured(name, digest, model)
 }
 
 async function joint(): Promise<boolean> {
@@ -69,18 +70,21 @@ async function joint(): Promise<boolean> {
   using bare = await loadModel(referenceModelDir)
   const made = await trainJointly(bare, placeOf(name, digest))
   using model = await loadModel(made.model, { gates: made.gates, device: bare.device })
-  return measured(name, digest, model)
+  return await measured(name, digest, model)
 }
+
+const wanted = (name: string): boolean =>
+  values.only?.includes(name) ?? (name !== jointAblation.name || values.joint)
 
 async function all(): Promise<boolean> {
   for (const ablation of ablations) {
-    if (values.only && !values.only.includes(ablation.name)) continue
-    if (!(await ablate(ablation))) return false
+    if (wanted(ablation.name) && !(await ablate(ablation))) return false
   }
-  return !values.joint || joint()
+  return !wanted(jointAblation.name) || (await joint())
 }
 
-if (values.help || !Number.isSafeInteger(questions) || questions < 1) {
+const isKnown = (values.only ?? []).every((name) => names.includes(name))
+if (values.help || !isKnown || !Number.isSafeInteger(questions) || questions < 1) {
   process.stdout.write(usage)
 } else {
   const finished = await all().catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import type { RetentionSummary } from './retention-stats.ts'
 import { element, label, picture } from './svg.ts'
 
-const cell = { width: 150, height: 62 }
+const cell = { width: 150, height: 52 }
 const left = 84
 const top = 84
 
@@ -13,12 +13,6 @@ function shade(part: number): string {
   ] as const
   const mixed = light.map((value, channel) => Math.round(value + part * (dark[channel]! - value)))
   return `rgb(${mixed.join(',')})`
-}
-
-/** Tokens after which half of a token's weight is gone. */
-const halfLife = (beta: number): string => {
-  const tokens = Math.log(0.5) / Math.log(beta)
-  return tokens < 10 ? tokens.toFixed(1) : String(Math.round(tokens))
 }
 
 /** Mean β per layer and head, as a heat map with its figures. */
@@ -47,7 +41,6 @@ export function betaPicture({ heads, budget }: RetentionSummary): string {
       }),
       label(meanBeta.toFixed(4), { ...middle, y: y + 24, class: 'strong' }),
       label(kind, { ...middle, y: y + 40, class: 'small' }),
-      label(`half-life ${halfLife(meanBeta)} tokens`, { ...middle, y: y + 55, class: 'small' }),
     ]
   })
   const names = [

@@ -7,11 +7,11 @@ export function retentionSection({ budget, texts, heads, kept, read }: Retention
   const headLines = heads.map(({ layer, head, kind, meanBeta, newest, facts, first }) => [
     String(layer),
     String(head),
+    kind,
     meanBeta.toFixed(4),
     percent(newest),
     percent(facts),
     percent(first),
-    kind,
   ])
   const classLines = wordClasses.map((name) => [name, percent(read[name]), percent(kept[name])])
   return `## What is kept
@@ -21,7 +21,7 @@ tokens were read. Written by \`pnpm --filter @trimkv/bench retention\`.
 
 ${kindRule}
 
-${markdownTable(['layer', 'head', 'mean β', 'newest M, %', 'facts among older, %', 'first 4 held, %', 'kind'], headLines, 2)}
+${markdownTable(['layer', 'head', 'kind', 'mean β', 'newest M, %', 'facts among older, %', 'first 4 held, %'], headLines, 3)}
 
 ![Mean β per layer and head](pictures/mean-beta.svg)
 

@@ -18,7 +18,7 @@ export interface HeadCounts {
 }
 
 /** First tokens of a text that count as sinks. */
-export const sinkTokens = 4
+const sinkTokens = 4
 
 const noneKept = (): Record<WordClass, number> =>
   Object.fromEntries(wordClasses.map((name) => [name, 0])) as Record<WordClass, number>

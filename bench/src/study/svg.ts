@@ -30,7 +30,7 @@ export const picture = (
   title: string,
   parts: readonly string[],
 ): string =>
-  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escaped(title)}">
+  `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}" viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escaped(title)}">
 <title>${escaped(title)}</title>
 <style>${style}</style>
 ${element('rect', { width: size.width, height: size.height, fill: '#fff' })}

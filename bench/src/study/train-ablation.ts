@@ -52,6 +52,7 @@ export async function trainAblation(model: Model, ablation: Ablation, place: Tra
     await trainReferenceGates({ ...frozen, tokenizer }, request, () => recipe)
     return out
   }
+  // Without validation, whose texts have the weights of the recipe: the gates are those of the last step.
   const stages = referenceGateStages.map((stage) => ({ ...stage, otherWeight }))
   const data = taskSource({ tokenizer, stages, seed: recipe.seed })
   await trainGates(frozen, recipe, { ...request, data, dataIdentity: { otherWeight } })

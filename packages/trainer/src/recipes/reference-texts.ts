@@ -27,6 +27,8 @@ export interface TextMixture {
   readonly noise: 'dense' | 'noisy'
   readonly share: number
   readonly settings?: Settings
+  /** Facts of a text at most, and twice as many questions; as many as fit unless given. */
+  readonly factsAtMost?: { readonly recall: number; readonly chain: number; readonly code: number }
 }
 
 /**
@@ -34,13 +36,16 @@ export interface TextMixture {
  * with every other, announcements included: recall takes 4 words per fact and question, chain 4 and 9, code two or three
  * more than its numbers, and an announcement 3 per fact.
  */
-export function mixedTexts({ words, noise, share, settings: given = settings }: TextMixture): TaskEntry[] {
+export function mixedTexts({ words, noise, share, ...limits }: TextMixture): TaskEntry[] {
+  const { settings: given = settings, factsAtMost = { recall: 20, chain: 8, code: 6 } } = limits
+  const asked = (facts: number, fitting: number): number =>
+    limits.factsAtMost ? Math.min(2 * facts, fitting) : fitting
   const count = (most: number, least = 1) =>
     noise === 'dense' ? most : { from: Math.min(least, most), to: most }
-  const recallFacts = Math.min(20, atLeast(1, words / 14))
-  const chainFacts = Math.min(8, atLeast(1, words / 21))
+  const recallFacts = Math.min(factsAtMost.recall, atLeast(1, words / 14))
+  const chainFacts = Math.min(factsAtMost.chain, atLeast(1, words / 21))
   const codeWords = Math.min(8, atLeast(3, words / 10))
-  const codeFacts = Math.min(6, atLeast(1, words / (3 * (codeWords + 2))))
+  const codeFacts = Math.min(factsAtMost.code, atLeast(1, words / (3 * (codeWords + 2))))
   return [
     {
       task: 'recall',
@@ -50,7 +55,7 @@ export function mixedTexts({ words, noise, share, settings: given = settings }: 
         setting: given,
         noise: { oneOf: ['plain', 'mentioning', 'mentioning'] },
         facts: count(recallFacts, 2),
-        questions: count(atLeast(1, (words - 7 * recallFacts) / 4), 2),
+        questions: count(asked(recallFacts, atLeast(1, (words - 7 * recallFacts) / 4)), 2),
       },
     },
     {
@@ -61,7 +66,7 @@ export function mixedTexts({ words, noise, share, settings: given = settings }: 
         setting: given,
         noise: { oneOf: ['plain', 'mentioning', 'mentioning'] },
         facts: count(chainFacts),
-        steps: count(atLeast(1, (words - 7 * chainFacts) / 9), 2),
+        steps: count(asked(chainFacts, atLeast(1, (words - 7 * chainFacts) / 9)), 2),
         hops: { from: 1, to: 4 },
       },
     },
@@ -73,7 +78,9 @@ export function mixedTexts({ words, noise, share, settings: given = settings }: 
         setting: { oneOf: ['stream', 'stream', 'interleaved'] },
         noise: { oneOf: ['plain', 'mentioning', 'mentioning'] },
         facts: count(codeFacts),
-        questions: count(atLeast(1, (words - codeFacts * (codeWords + 2)) / (codeWords + 3))),
+        questions: count(
+          asked(codeFacts, atLeast(1, (words - codeFacts * (codeWords + 2)) / (codeWords + 3))),
+        ),
         codeWords: { from: 3, to: codeWords },
       },
     },

@@ -144,7 +144,7 @@ export const referenceGateRecipe: GateRecipe = {
   packing: true,
   minCharacters: 0,
   training: {
-    steps: 600,
+    steps: 400,
     learningRate: { peak: 5e-3, warmupSteps: 20, decay: { kind: 'cosine', floor: 1e-4 } },
     weightDecay: 0.01,
     betas: [0.9, 0.98],
@@ -167,6 +167,8 @@ export const referenceGateStages: readonly TaskStage[] = [
       words: referenceGateRecipe.length - 1,
       noise: 'noisy',
       share: 1,
+      // About what the budget can hold: from texts with more, gates learn to give up.
+      factsAtMost: { recall: 8, chain: 5, code: 2 },
       settings: {
         oneOf: [
           'stream',
