@@ -1,6 +1,7 @@
 /** Every error code this project reports. Each has an entry in docs/errors.md. */
 export type ErrorCode =
   | 'TRIMKV_ABORTED'
+  | 'TRIMKV_ACCESS'
   | 'TRIMKV_BUDGET_TOO_SMALL'
   | 'TRIMKV_CONFIG_INVALID'
   | 'TRIMKV_DEVICE'
@@ -15,6 +16,7 @@ export type ErrorCode =
   | 'TRIMKV_LOCKED'
   | 'TRIMKV_MODEL_UNSUPPORTED'
   | 'TRIMKV_NATIVE_MISSING'
+  | 'TRIMKV_NETWORK'
   | 'TRIMKV_NOT_FOUND'
   | 'TRIMKV_OPTION'
   | 'TRIMKV_OUT_OF_MEMORY'

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { dirname } from 'node:path'
+import { pause } from './retries.ts'
+import { storing, succeeds } from './storage-failure.ts'
+
+/** A process that holds a lock. */
+interface Owner {
+  readonly pid: number
+  readonly host: string
+  /** When the process started, in the units of its system; null where that is not known. */
+  readonly started: string | null
+  /** Tells this lock from all others. */
+  readonly token: string
+}
+
+const pollMs = 100
+const heartbeatMs = 5_000
+const staleMs = 40_000
+
+interface Waiting {
+  readonly signal: AbortSignal
+  /** Asked while another process holds the lock: whether it is still wanted. */
+  readonly isWanted: () => Promise<boolean>
+}
+
+/**
+ * Waits for a lock and holds it until it is disposed. The lock of a process that is gone is taken over: at once when it ran
+ * on this machine, else when its file has not been touched for a while.
+ *
+ * Two holders are possible when machines or containers that share a folder also share a name; what a lock protects
+ * has to stay right then.
+ * @returns undefined when it is no longer wanted
+ */
+export async function waitForLock(
+  path: string,
+  { signal, isWanted }: Waiting,
+): Promise<AsyncDisposable | undefined> {
+  const { pid } = process
+  const token = randomBytes(6).toString('hex')
+  const owner: Owner = { pid, host: hostname(), started: (await processStat(pid))?.started ?? null, token }
+  const text = JSON.stringify(owner)
+  await storing(path, () => mkdir(dirname(path), { recursive: true }))
+  const observed: Observed = { touched: undefined, since: 0 }
+  for (;;) {
+    signal.throwIfAborted()
+    if (await storing(path, () => succeeds(writeFile(path, text, { flag: 'wx' }), 'EEXIST')))
+      return held(path, text)
+    if (!(await isWanted())) return undefined
+    await storing(path, () => removeIfStale(path, token, observed))
+    await pause(pollMs, signal)
+  }
+}
+
+function held(path: string, text: string): AsyncDisposable {
+  const beat = setInterval(() => {
+    const now = new Date()
+    void utimes(path, now, now).catch(() => undefined)
+  }, heartbeatMs)
+  beat.unref()
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(beat)
+      const isOurs = (await readFile(path, 'utf8').catch(() => '')) === text
+      if (isOurs) await rm(path, { force: true })
+    },
+  }
+}
+
+/** When the file was last touched, by its own clock, and since when that has not changed, by ours. */
+interface Observed {
+  touched: number | undefined
+  since: number
+}
+
+async function removeIfStale(path: string, token: string, observed: Observed): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  if (!found || text === undefined) return
+  const now = performance.now()
+  if (found.mtimeMs !== observed.touched) Object.assign(observed, { touched: found.mtimeMs, since: now })
+  const owner = parseOwner(text)
+  const isStale = owner?.host === hostname() ? !(await isRunning(owner)) : now - observed.since > staleMs
+  if (!isStale) return
+  // One of many that see a stale lock moves it away; whoever moves a new one instead puts it back.
+  const aside = `${path}.${token}`
+  if (!(await succeeds(rename(path, aside), 'ENOENT'))) return
+  const moved = await readFile(aside, 'utf8').catch(() => text)
+  if (moved !== text) await succeeds(writeFile(path, moved, { flag: 'wx' }), 'EEXIST')
+  await rm(aside, { force: true })
+}
+
+function parseOwner(text: string): Owner | undefined {
+  try {
+    const owner = JSON.parse(text) as Partial<Owner> | null
+    const pid = owner?.pid ?? 0
+    return Number.isSafeInteger(pid) && pid > 0 ? (owner as Owner) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A number is given to another process after its owner is gone: the start time tells them apart. */
+async function isRunning({ pid, started }: Owner): Promise<boolean> {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  const found = await processStat(pid)
+  if (!found) return true
+  return found.state !== 'Z' && (started === null || found.started === started)
+}
+
+/** State and start time of a process; undefined on systems without /proc. */
+async function processStat(pid: number): Promise<{ state: string; started: string } | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  // The name before the bracket may hold anything; state is field 3 and the start time field 22.
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
+  const [state, started] = [fields?.[0], fields?.[19]]
+  return state !== undefined && started !== undefined ? { state, started } : undefined
+}

@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto'
+import {
+  constants,
+  copyFile,
+  lstat,
+  mkdir,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { storing, succeeds } from './storage-failure.ts'
+
+/** Where the files of one repository lie in the cache, as Hugging Face tools lay them. */
+export interface RepoFolder {
+  readonly root: string
+  /** For locks, and for what is not to be seen before it is whole. */
+  readonly locks: string
+}
+
+export function repoFolder(cacheDir: string, repo: string): RepoFolder {
+  const name = `models--${repo.replace('/', '--')}`
+  return { root: join(cacheDir, name), locks: join(cacheDir, '.locks', name) }
+}
+
+/** @param oid hash that names the content */
+export const blobPath = ({ root }: RepoFolder, oid: string): string => join(root, 'blobs', oid)
+
+export const snapshotPath = ({ root }: RepoFolder, commit: string): string => join(root, 'snapshots', commit)
+
+export const refPath = ({ root }: RepoFolder, revision: string): string => join(root, 'refs', revision)
+
+export const sizeOf = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    (found) => found.size,
+    () => undefined,
+  )
+
+const temporaryPath = ({ locks }: RepoFolder): string => join(locks, `${randomBytes(6).toString('hex')}.tmp`)
+
+/** Lets `make` write a file that appears at `path` all at once. */
+function placing(
+  folder: RepoFolder,
+  path: string,
+  make: (temporary: string) => Promise<void>,
+): Promise<void> {
+  return storing(path, async () => {
+    await mkdir(folder.locks, { recursive: true })
+    await mkdir(dirname(path), { recursive: true })
+    const temporary = temporaryPath(folder)
+    try {
+      await make(temporary)
+      await rename(temporary, path)
+    } finally {
+      await rm(temporary, { force: true }).catch(() => undefined)
+    }
+  })
+}
+
+interface SnapshotFile {
+  readonly commit: string
+  readonly name: string
+  readonly oid: string
+  readonly size: number
+}
+
+/** Makes a file of a snapshot: a link to its content, or a copy where the system has no links. */
+export async function placeInSnapshot(
+  folder: RepoFolder,
+  { commit, name, oid, size }: SnapshotFile,
+): Promise<void> {
+  const path = join(snapshotPath(folder, commit), name)
+  const blob = blobPath(folder, oid)
+  const target = relative(dirname(path), blob)
+  const present = await lstat(path).catch(() => undefined)
+  if (present?.isSymbolicLink() && (await readlink(path)) === target) return
+  if (present?.isFile() && present.size === size) return
+  await placing(folder, path, async (temporary) => {
+    const isLinked = await succeeds(symlink(target, temporary), 'EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')
+    if (!isLinked) await copyFile(blob, temporary, constants.COPYFILE_FICLONE)
+  })
+}
+
+/** Notes which commit a branch or tag stands for. */
+export const placeRef = (folder: RepoFolder, revision: string, commit: string): Promise<void> =>
+  placing(folder, refPath(folder, revision), (temporary) => writeFile(temporary, commit))
