@@ -40,6 +40,7 @@ const neutral = {
   TERM: 'xterm',
   HF_HOME: '/nonexistent',
   HF_TOKEN: '',
+  HF_HUB_OFFLINE: '1',
 }
 
 /** Starts a program like a user and waits for its end. */

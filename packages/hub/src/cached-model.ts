@@ -38,7 +38,7 @@ export async function findInCache(
   const unmet = unmetPatterns(names, choice)
   if (unmet.length > 0) return { missing: [`no file fits ${unmet.join(', ')}`, `looked in ${dir}`] }
   const files = matchingNames(names, choice.patterns)
-  const shards = await missingShards(dir, files)
+  const shards = matchingNames(await missingShards(dir, files), choice.patterns)
   if (shards.length > 0)
     return { missing: [`these files are missing: ${shards.join(', ')}`, `looked in ${dir}`] }
   return { found: { dir, commit, files } }

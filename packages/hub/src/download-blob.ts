@@ -34,6 +34,7 @@ export const partialPath = (folder: RepoFolder, oid: string): string =>
 export async function downloadBlob({ hub, folder, file, signal, onBytes }: BlobDownload): Promise<void> {
   const blob = blobPath(folder, file.oid)
   const isThere = async (): Promise<boolean> => (await sizeOf(blob)) === file.size
+  if (await isThere()) return onBytes(file.size)
   const partial = partialPath(folder, file.oid)
   await using _lock = await waitForLock(join(folder.locks, `${file.oid}.trimkv.lock`), {
     signal,

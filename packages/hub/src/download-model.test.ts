@@ -153,12 +153,14 @@ describe('offline', () => {
     hub.files.delete('model.safetensors')
     hub.files.set('model.safetensors.index.json', Buffer.from(JSON.stringify(index)))
     hub.files.set('model-1.safetensors', Buffer.from('one'))
+    expect((await download({ patterns: ['*.json'] })).files).toHaveLength(3)
     await expect(download()).rejects.toMatchObject({
       message: expect.stringMatching(/missing: model-2\.safe/),
     })
     hub.files.set('model-2.safetensors', Buffer.from('two'))
     await download()
     expect(await findDownloaded('org/name', { cacheDir })).toBeDefined()
+    expect(await findDownloaded('org/name', { cacheDir, patterns: ['*.json'] })).toBeDefined()
     rmSync(inRepo('blobs', oidOf('model-2.safetensors', Buffer.from('two'))))
     await expect(download({ offline: true })).rejects.toMatchObject({
       message: expect.stringMatching(/files are missing: model-2\.safetensors/),

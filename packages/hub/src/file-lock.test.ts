@@ -80,6 +80,8 @@ describe('waitForLock', () => {
       }
       expect(await readFile(path(), 'utf8')).toBe(text)
       now += 50_000
+      await new Promise((resolve) => setTimeout(resolve, 250))
+      now += 50_000
       await using _lock = await waiting
       expect(JSON.parse(await readFile(path(), 'utf8')).pid).toBe(process.pid)
     },

@@ -4,6 +4,7 @@ import {
   copyFile,
   lstat,
   mkdir,
+  readFile,
   readlink,
   rename,
   rm,
@@ -85,5 +86,8 @@ export async function placeInSnapshot(
 }
 
 /** Notes which commit a branch or tag stands for. */
-export const placeRef = (folder: RepoFolder, revision: string, commit: string): Promise<void> =>
-  placing(folder, refPath(folder, revision), (temporary) => writeFile(temporary, commit))
+export async function placeRef(folder: RepoFolder, revision: string, commit: string): Promise<void> {
+  const path = refPath(folder, revision)
+  const noted = await readFile(path, 'utf8').catch(() => undefined)
+  if (noted?.trim() !== commit) await placing(folder, path, (temporary) => writeFile(temporary, commit))
+}

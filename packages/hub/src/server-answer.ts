@@ -55,15 +55,15 @@ interface Parts {
   readonly details: Readonly<Record<string, unknown>>
 }
 
-const missing: Readonly<Record<string, string>> = {
-  RepoNotFound: 'check the name of the model',
-  RevisionNotFound: 'check the revision',
-  EntryNotFound: 'the file is not in this revision',
+/** What is missing, and what to do, by what the hub says of it. */
+const missing: Readonly<Record<string, readonly [string, string]>> = {
+  RepoNotFound: ['model', 'check the name of the model'],
+  RevisionNotFound: ['revision', 'check the revision: a branch, tag or full commit'],
+  EntryNotFound: ['file', 'choose a revision that has it'],
 }
 
-const notFound = (headers: Headers, { what, why, details }: Parts): never =>
-  fail('TRIMKV_NOT_FOUND', `${what} failed: there is no such thing on the server`, {
-    why,
-    hint: missing[headers.get('x-error-code') ?? ''] ?? 'check the name and the revision',
-    details,
-  })
+function notFound(headers: Headers, { what, why, details }: Parts): never {
+  const reason = headers.get('x-error-code') ?? ''
+  const [thing, hint] = missing[reason] ?? ['model or revision', 'check the name and the revision']
+  return fail('TRIMKV_NOT_FOUND', `${what} failed: the server has no such ${thing}`, { why, hint, details })
+}

@@ -97,3 +97,10 @@ it('copies where the system has no links, once', async () => {
   await download()
   expect(lstatSync(path).mode & 0o777).toBe(0o600)
 })
+
+it('a cache that has everything needs no writing', async () => {
+  await download()
+  rmSync(join(cacheDir, '.locks'), { recursive: true })
+  writeFileSync(join(cacheDir, '.locks'), 'in the way of every write')
+  await download()
+})

@@ -45,7 +45,7 @@ export interface LoadedModel extends Disposable {
  * for await (const event of model.generate('Once upon a time', { policy: 'trimkv', budget: 512 }))
  *   if (event.type === 'token') process.stdout.write(event.text)
  * ```
- * @param source a folder as Hugging Face writes it, or `org/name` of one that Hugging Face tools have downloaded before
+ * @param source a folder as Hugging Face writes it, or `org/name` of one that was downloaded before, as `downloadModel` of `@trimkv/hub` does
  * @throws as `loadModel` of `@trimkv/engine`
  */
 export async function load(source: string, options: LoadModelOptions = {}): Promise<LoadedModel> {

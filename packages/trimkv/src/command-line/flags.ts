@@ -22,6 +22,7 @@ const output = flag('Output')
 
 type Flags =
   | 'model'
+  | 'download'
   | 'budget'
   | 'policy'
   | 'policies'
@@ -36,10 +37,11 @@ type Flags =
 /** Flags shared by several commands, made anew for each. */
 export const flags: Readonly<Record<Flags, () => Option[]>> = {
   model: () => [
-    model('--gates <dir>', 'folder of retention gates made for this model'),
+    model('--gates <dir>', 'folder of retention gates made for this model, or org/name[@revision]'),
     model('--threads <n>', 'worker threads (default: all cores)'),
     model('--kv-dtype <dtype>', 'storage of keys and values: f32, bf16 or f16 (default: f32)'),
   ],
+  download: () => [model('--offline', 'use what was downloaded before, and ask no server')],
   budget: () => [
     cache('--budget <size>', 'tokens kept per head: 512, 512tok, 25% or 256MiB (default: 512)'),
     cache('--buffer <n>', 'tokens stored beyond the budget before a cut (default: 128)'),

@@ -1,36 +1,30 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { type Environment, hubCacheDir } from '@trimkv/hub'
 
-type Environment = Readonly<Record<string, string | undefined>>
+/** A repository of the Hugging Face hub. */
+export interface HubName {
+  /** `org/name`. */
+  readonly repo: string
+  readonly revision: string
+}
 
-const setIn = (env: Environment, name: string): string | undefined => env[name] || undefined
-
-const huggingFaceHome = (env: Environment): string =>
-  setIn(env, 'HF_HOME') ?? join(setIn(env, 'XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface')
-
-/**
- * The folder where Hugging Face tools keep downloaded models.
- * @see https://huggingface.co/docs/hub/local-cache
- */
-export const hubCacheDir = (env: Environment): string =>
-  setIn(env, 'HF_HUB_CACHE') ?? setIn(env, 'HUGGINGFACE_HUB_CACHE') ?? join(huggingFaceHome(env), 'hub')
-
-/** Whether a Hugging Face token is configured; its value is never looked at. */
-export const hasHubToken = (env: Environment): boolean =>
-  setIn(env, 'HF_TOKEN') !== undefined || existsSync(join(huggingFaceHome(env), 'token'))
+/** What `org/name` or `org/name@revision` stands for; undefined for everything that can only be a path. */
+export function hubName(text: string): HubName | undefined {
+  const [, repo, revision = 'main'] = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w./-]+))?$/.exec(text) ?? []
+  return repo === undefined ? undefined : { repo, revision }
+}
 
 /**
  * A model folder: a path as it is, else `org/name` or `org/name@revision` that Hugging Face tools have downloaded before.
  * Nothing is fetched.
  */
 export function modelFolder(model: string, env: Environment): string {
-  if (existsSync(model)) return model
-  const [, org, name, revision = 'main'] = /^([\w.-]+)\/([\w.-]+)(?:@([\w./-]+))?$/.exec(model) ?? []
-  if (!org || !name) return model
-  const root = join(hubCacheDir(env), `models--${org}--${name}`)
-  const ref = join(root, 'refs', revision)
-  const commit = existsSync(ref) ? readFileSync(ref, 'utf8').trim() : revision
+  const named = hubName(model)
+  if (existsSync(model) || !named) return model
+  const root = join(hubCacheDir(env), `models--${named.repo.replace('/', '--')}`)
+  const ref = join(root, 'refs', named.revision)
+  const commit = existsSync(ref) ? readFileSync(ref, 'utf8').trim() : named.revision
   const snapshot = join(root, 'snapshots', commit)
   return existsSync(snapshot) ? snapshot : model
 }

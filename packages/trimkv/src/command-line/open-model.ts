@@ -1,33 +1,83 @@
 import { existsSync } from 'node:fs'
 import { loadModel, type Model } from '@trimkv/engine'
+import {
+  downloadModel,
+  type FileChoice,
+  findDownloaded,
+  gateFiles,
+  hubCacheDir,
+  modelFiles,
+} from '@trimkv/hub'
 import { fail } from '@trimkv/tensor'
+import { bytesText } from '../terminal/number-text.ts'
+import { startProgress } from '../terminal/progress.ts'
 import type { CommandContext } from './cli-command.ts'
-import { hubCacheDir, modelFolder } from './hub-cache.ts'
+import { hubName } from './hub-cache.ts'
 import type { Settings } from './settings.ts'
 
 /** Flags that decide what is loaded. */
-export type ModelSettingName = 'gates' | 'threads'
+export type ModelSettingName = 'gates' | 'threads' | 'offline'
 
-export const modelSettingNames: readonly ModelSettingName[] = ['gates', 'threads']
+export const modelSettingNames: readonly ModelSettingName[] = ['gates', 'threads', 'offline']
 
-function existingFolder(name: string): string {
-  const folder = modelFolder(name, process.env)
-  if (existsSync(folder)) return folder
-  return fail('TRIMKV_NOT_FOUND', `There is no model ${name}`, {
-    why: ['it is not a folder', `and nothing of this name was downloaded to ${hubCacheDir(process.env)}`],
-    hint: 'give the path of a folder with config.json and model.safetensors',
-    details: { name },
+const mebibyte = 2 ** 20
+
+interface Wanted {
+  /** A folder, `org/name` or `org/name@revision`. */
+  readonly name: string
+  readonly files: FileChoice
+  readonly offline: boolean
+}
+
+/**
+ * A folder as it is, else that of a repository in the cache of the Hugging Face tools, downloaded when it is not there. What
+ * is there is taken as it is: a branch is not looked up again.
+ */
+export async function localFolder(
+  { name, files, offline }: Wanted,
+  { terminal, signal }: Pick<CommandContext, 'terminal' | 'signal'>,
+): Promise<string> {
+  if (existsSync(name)) return name
+  const named = hubName(name)
+  if (!named) {
+    return fail('TRIMKV_NOT_FOUND', `There is no model ${name}`, {
+      why: ['it is not a folder, and not org/name of one to download'],
+      hint: 'give the path of a folder with config.json and model.safetensors',
+      details: { name },
+    })
+  }
+  const { repo, revision } = named
+  const found = await findDownloaded(repo, { ...files, revision })
+  if (found) return found.dir
+  using progress = startProgress(terminal, { label: `downloading ${name}`, unit: 'MiB' })
+  let isAnnounced = false
+  const { dir } = await downloadModel(repo, {
+    ...files,
+    ...(offline && { offline }),
+    revision,
+    signal,
+    onProgress({ doneBytes, totalBytes }) {
+      if (!isAnnounced)
+        terminal.say(`downloading ${name}, ${bytesText(totalBytes)}, to ${hubCacheDir(process.env)}`)
+      isAnnounced = true
+      progress.update(doneBytes / mebibyte, totalBytes / mebibyte)
+    },
   })
+  return dir
 }
 
 /** Loads the model named by the first argument and says what is unusual about it. */
 export async function openModel(
-  { args, terminal, signal }: CommandContext,
-  { gates, threads }: Pick<Settings, ModelSettingName>,
+  context: CommandContext,
+  { gates, threads, offline }: Pick<Settings, ModelSettingName>,
 ): Promise<Model> {
-  const model = await loadModel(existingFolder(args[0]!), {
+  const { args, terminal, signal } = context
+  const folder = await localFolder({ name: args[0]!, files: modelFiles, offline }, context)
+  const gatesFolder =
+    gates === undefined ? undefined : await localFolder({ name: gates, files: gateFiles, offline }, context)
+  const model = await loadModel(folder, {
     signal,
-    ...(gates !== undefined && { gates: existingFolder(gates) }),
+    ...(gatesFolder !== undefined && { gates: gatesFolder }),
     ...(threads !== undefined && { threads }),
   })
   for (const warning of model.warnings) terminal.warn(`${terminal.talkColors.yellow('!')} ${warning}`)

@@ -5,6 +5,7 @@ import type * as Zod from 'zod'
 export interface Settings {
   readonly gates?: string | undefined
   readonly threads?: number | undefined
+  readonly offline: boolean
   readonly kvDtype: 'f32' | 'bf16' | 'f16'
   readonly policy?: string | undefined
   readonly policies: string
@@ -75,6 +76,7 @@ function settingSchemas(z: typeof Zod): Schemas<Settings> {
   return {
     gates: text.optional(),
     threads: integer(1).optional(),
+    offline: flag,
     kvDtype: z.enum(['f32', 'bf16', 'f16']).default('f32'),
     policy: text.optional(),
     policies: text,

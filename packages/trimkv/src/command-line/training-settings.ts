@@ -34,6 +34,7 @@ export const gateRecipeNames = ['long-context', 'math', 'paper', 'reference'] as
 
 /** Flags of `train gates`. */
 export interface GateTrainingSettings extends TrainingSettings, DataSettings {
+  readonly offline: boolean
   readonly recipe: (typeof gateRecipeNames)[number]
   /** Tokens per head; below 1 a share of a row. */
   readonly budget?: number | undefined
@@ -84,10 +85,11 @@ function budgetSchema(z: typeof Zod): Zod.ZodType<number> {
 }
 
 function gateSchemas(z: typeof Zod): Schemas<GateTrainingSettings> {
-  const { text, number, integer } = valueSchemas(z)
+  const { text, flag, number, integer } = valueSchemas(z)
   const share = number.pipe(z.number().gt(0, 'expected a share above 0').lt(1, 'expected a share below 1'))
   return {
     ...sharedSchemas(z),
+    offline: flag,
     recipe: z.enum(gateRecipeNames).default('long-context'),
     data: z.array(text).default([]),
     length: integer(2).optional(),

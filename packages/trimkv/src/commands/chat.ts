@@ -114,7 +114,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv chat`: a conversation in one cache. */
 export function chatCommand(): CliCommand {
   const command = new Command('chat')
-    .argument('<model>', 'model folder, or org/name of a downloaded one')
+    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
     .summary('a conversation in one bounded cache')
     .description(
       'A conversation that goes on in one cache: each line of stdin is a message. End it with Ctrl-D.',
@@ -124,6 +124,7 @@ export function chatCommand(): CliCommand {
     command: withFlags(
       command,
       flags.model(),
+      flags.download(),
       flags.policy(),
       flags.budget(),
       flags.dryRun(),

@@ -1,9 +1,9 @@
 import { availableParallelism, freemem, totalmem } from 'node:os'
+import { hasHubToken, hubCacheDir } from '@trimkv/hub'
 import { createDevice, supportedIsas, TrimError } from '@trimkv/tensor'
 import { Command } from 'commander'
 import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
-import { hasHubToken, hubCacheDir } from '../command-line/hub-cache.ts'
 import { exitCodes } from '../terminal/exit-code.ts'
 import { bytesText } from '../terminal/number-text.ts'
 

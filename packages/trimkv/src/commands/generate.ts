@@ -81,12 +81,13 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv generate`: answers one prompt. */
 export function generateCommand(): CliCommand {
   const command = new Command('generate')
-    .argument('<model>', 'model folder, or org/name of a downloaded one')
+    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
     .summary('answer one prompt')
     .description(
       'Answers one prompt: text as it is, or as a conversation with --chat. The answer goes to stdout.',
     )
-  withFlags(command, flags.model(), flags.prompt(), flags.policy(), flags.budget(), flags.sampling())
+  withFlags(command, flags.model(), flags.download(), flags.prompt(), flags.policy())
+  withFlags(command, flags.budget(), flags.sampling())
   command.option(
     '--logprobs <n>',
     'report log-probabilities and the n most likely tokens, with --json or --jsonl',

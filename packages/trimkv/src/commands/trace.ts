@@ -86,12 +86,12 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv trace`: what a policy keeps, step by step. */
 export function traceCommand(): CliCommand {
   const command = new Command('trace')
-    .argument('<model>', 'model folder, or org/name of a downloaded one')
+    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
     .summary('record what a policy keeps, step by step')
     .description(
       'Runs a fixed number of steps on token ids and records the tokens each head keeps after each. Needs no tokenizer; end tokens mean nothing. Here --buffer is 1 and the prompt is read at once unless said otherwise.',
     )
-  withFlags(command, flags.model(), flags.ids(), flags.policy(), flags.budget())
+  withFlags(command, flags.model(), flags.download(), flags.ids(), flags.policy(), flags.budget())
   command
     .requiredOption('--steps <n>', 'outputs: the first comes from the prompt, each other from one more token')
     .option('--force <list>', 'ids to read instead of the most likely ones, at least steps − 1')

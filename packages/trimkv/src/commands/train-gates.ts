@@ -91,7 +91,7 @@ async function run(context: CommandContext): Promise<undefined> {
   const settings = await gateTrainingSettings(context.raw)
   await checkFolder(settings.out)
   const { gateRecipes, referenceGateRecipe } = await import('@trimkv/trainer')
-  using model = await openModel(context, { gates: undefined, threads: settings.threads })
+  using model = await openModel(context, { ...settings, gates: undefined })
   const job = { model, settings, context }
   const [folder] = context.args
   const shared = {
@@ -113,13 +113,13 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv train gates`: retention gates for a model that stays as it is. */
 export function trainGatesCommand(): CliCommand {
   const command = new Command('gates')
-    .argument('<model>', 'model folder, or org/name of a downloaded one')
+    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
     .summary('retention gates for a model')
     .description(
       'Trains retention gates for a model, which itself stays as it is, and writes them to a folder that --gates takes. DIR/run holds the checkpoint and the metrics: stopped in any way, the same command goes on from there.',
     )
     .option('--out <dir>', 'folder for the gates; made where it does not exist')
   const { data, gates, steps, accumulation, run: runFlags } = trainingFlags
-  withFlags(command, data(), gates(), steps(), accumulation(), runFlags())
+  withFlags(command, flags.download(), data(), gates(), steps(), accumulation(), runFlags())
   return { group: 'train', command: withFlags(command, flags.json(), flags.jsonl()), run }
 }
