@@ -156,8 +156,8 @@ describe('loadModel', () => {
         using gated = await loadModel(snapshot, { gates: referenceGatesDir })
         return gated.warnings
       }
-      expect(await load('other')).toEqual([expect.stringMatching(/recall-small[\s\S]*org\/other/)])
-      expect(await load('recall-small')).toEqual([])
+      expect(await load('other')).toEqual([expect.stringMatching(/reference[\s\S]*org\/other/)])
+      expect(await load('reference')).toEqual([])
     } finally {
       rmSync(root, { recursive: true })
     }

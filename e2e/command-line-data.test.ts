@@ -227,15 +227,15 @@ describe('inspect', () => {
     expect(JSON.parse((await run(['inspect', gates, '--json'])).stdout)).toMatchObject({
       kind: 'gates',
       variant: 'rg',
-      trainedBudget: 32,
+      trainedBudget: 16,
     })
     const file = JSON.parse(
       (await run(['inspect', join(referenceModelDir, 'model.safetensors'), '--json'])).stdout,
     )
     expect(file.tensors).toContainEqual({ name: 'model.norm.weight', dtype: 'F32', shape: [128] })
-    expect((await run(['inspect', join(gates, 'trimkv_weights.pth')])).stdout).toMatch(
-      /retention_gate\.bias +BF16 +\[2\]/,
-    )
+    expect(
+      (await run(['inspect', goldenPath('recall-small', 'gates', 'trimkv_weights.pth')])).stdout,
+    ).toMatch(/retention_gate\.bias +BF16 +\[2\]/)
     expect(await run(['inspect', join(folder, 'nothing.safetensors')])).toMatchObject({ code: 4 })
   })
 })

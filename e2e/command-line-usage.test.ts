@@ -128,7 +128,7 @@ describe('examples', () => {
       .map((line) => line.split(/ {2,}/).slice(0, 3))
     const answers = Object.fromEntries(rows.map(([policy, answer]) => [policy, answer]))
     expect(Object.keys(answers)).toEqual(['full', 'streaming', 'h2o', 'trimkv', 'long-values'])
-    expect(answers).toMatchObject({ full: 'station', trimkv: 'station', streaming: 'cave', h2o: 'attic' })
+    expect(answers).toMatchObject({ full: 'station', trimkv: 'station', streaming: '.', h2o: '.' })
   })
 
   it('session.ts watches what a head drops', async () => {

@@ -78,7 +78,7 @@ export interface HeadSummary {
 }
 
 /** The rule in words, for the report. */
-export const kindRule = `The first that holds: *sliding window*, at least three quarters of the slots hold one of the M newest tokens; *content
+export const kindRule: string = `The first that holds: *sliding window*, at least three quarters of the slots hold one of the M newest tokens; *content
 store*, of the slots with older tokens, those with words of facts (keys, values, numbers of codes) are at least twice the share
 that such words have of the text; *sink*, at least half of the first ${sinkTokens} tokens of the text are held; else *mixed*.`
 

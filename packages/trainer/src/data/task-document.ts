@@ -60,7 +60,7 @@ export function copyDocument(entry: CopyEntry, { random }: Draw, maker: TaskMake
 }
 
 /** Draws from a rule; an integer range includes both ends. */
-export function drawn<T>(rule: Drawn<T>, random: Random): T {
+function drawn<T>(rule: Drawn<T>, random: Random): T {
   if (typeof rule !== 'object' || rule === null) return rule as T
   if ('oneOf' in rule) return random.pick(rule.oneOf)
   if ('from' in rule) return (rule.from + random.int(rule.to - rule.from + 1)) as T

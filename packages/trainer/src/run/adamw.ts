@@ -16,6 +16,9 @@ interface Update {
   readonly learningRate: number
 }
 
+/** What AdamW needs of a run's settings. */
+type AdamWSettings = Pick<TrainSettings, 'beta1' | 'beta2' | 'eps' | 'weightDecay' | 'clipNorm'>
+
 /** What clipping adds to the norm, as PyTorch's `clip_grad_norm_` does. */
 const clipEps = 1e-6
 
@@ -28,14 +31,14 @@ export class AdamW implements Disposable {
   /** One entry per parameter, in their order; all zero at first. */
   readonly moments: readonly Moments[]
   readonly #parameters: readonly Parameter[]
-  readonly #settings: TrainSettings
+  readonly #settings: AdamWSettings
   /** Learning rate, gradient scale, and the corrections of the two moments. */
   readonly #control: Tensor
   readonly #program: Program<void>
   #update: Update = { step: 0, learningRate: 0 }
   #gradNorm = 0
 
-  constructor(device: Device, parameters: readonly Parameter[], settings: TrainSettings) {
+  constructor(device: Device, parameters: readonly Parameter[], settings: AdamWSettings) {
     this.#parameters = parameters
     this.#settings = settings
     const zeros = (shape: readonly number[]): Tensor => device.zeros({ dtype: 'f32', shape })

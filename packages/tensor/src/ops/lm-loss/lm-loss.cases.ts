@@ -8,7 +8,7 @@ interface Options {
   readonly scale?: number
 }
 
-export function lmLossCase(rows: number, width: number, options: Options = {}): OpCase<LmLossAttrs> {
+function lmLossCase(rows: number, width: number, options: Options = {}): OpCase<LmLossAttrs> {
   const { kl = 'forward', teacher = true, scale = 1 } = options
   const logits = {
     dtype: 'f32',
