@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { goldenPath, referencePath } from '../test/golden-path.ts'
+import { goldenPath } from '../test/golden-path.ts'
 import { useTemporaryFolder } from '../test/temporary-folder.ts'
 import { expectTrimError } from '../test/trim-error.ts'
 import { type ChatMessage, loadChatTemplate } from './chat-template.ts'
@@ -59,7 +59,7 @@ describe('loadChatTemplate', () => {
   })
 
   it('is undefined for a model without one', async () => {
-    expect(await loadChatTemplate(referencePath(''))).toBeUndefined()
+    expect(await loadChatTemplate(goldenPath('recall-small'))).toBeUndefined()
     expect(await loadChatTemplate(folder.folder({}))).toBeUndefined()
   })
 

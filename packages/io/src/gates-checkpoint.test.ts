@@ -1,7 +1,7 @@
 import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { goldenPath, referencePath } from '../test/golden-path.ts'
+import { goldenPath } from '../test/golden-path.ts'
 import { useTemporaryFolder } from '../test/temporary-folder.ts'
 import { expectTrimError } from '../test/trim-error.ts'
 import { openGates, readGatesConfig } from './gates-checkpoint.ts'
@@ -20,7 +20,7 @@ describe('readGatesConfig', () => {
       biasInit: 10,
       raw: { compress_strategy: 'alpha' },
     })
-    expect(await readGatesConfig(referencePath('gates'))).toMatchObject({
+    expect(await readGatesConfig(goldenPath('recall-small/gates'))).toMatchObject({
       kind: 'rg',
       memorySize: 32,
       biasInit: 18,
@@ -66,7 +66,7 @@ describe('openGates', () => {
 
   it('prefers our file over the published one beside it', async () => {
     const dir = folder.folder({ 'config.json': config })
-    copyFileSync(referencePath('gates/trimkv_weights.pth'), join(dir, 'trimkv_weights.pth'))
+    copyFileSync(goldenPath('recall-small/gates/trimkv_weights.pth'), join(dir, 'trimkv_weights.pth'))
     expect((await openGates(dir)).tensors.size).toBe(16)
     const bias = { dtype: 'f32', shape: [2], data: Float32Array.of(18, 18) } as const
     await writeSafetensors(join(dir, 'retention_gates.safetensors'), { bias })
@@ -80,7 +80,7 @@ describe('openGates', () => {
       'TRIMKV_NOT_FOUND',
       /retention_gates\.safetensors or trimkv_weights\.pth/,
     )
-    const whole = readFileSync(referencePath('gates/trimkv_weights.pth'))
+    const whole = readFileSync(goldenPath('recall-small/gates/trimkv_weights.pth'))
     const cut = folder.folder({ 'config.json': config, 'trimkv_weights.pth': whole.subarray(0, 5000) })
     await expectTrimError(() => openGates(cut), 'TRIMKV_FORMAT', /trimkv_weights\.pth/)
   })

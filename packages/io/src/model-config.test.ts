@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { goldenPath, referencePath } from '../test/golden-path.ts'
+import { goldenPath } from '../test/golden-path.ts'
 import { useTemporaryFolder } from '../test/temporary-folder.ts'
 import { expectTrimError } from '../test/trim-error.ts'
 import { parseModelConfig, readModelConfig } from './model-config.ts'
@@ -111,8 +111,8 @@ describe('readModelConfig', () => {
     },
   )
 
-  it('reads the reference model', async () => {
-    expect(await readModelConfig(referencePath(''))).toMatchObject({
+  it('reads a small model', async () => {
+    expect(await readModelConfig(goldenPath('recall-small'))).toMatchObject({
       family: 'qwen3',
       numLayers: 4,
       headDim: 32,

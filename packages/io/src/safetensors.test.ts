@@ -1,7 +1,7 @@
 import { mkdirSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { goldenPath, referencePath } from '../test/golden-path.ts'
+import { goldenPath } from '../test/golden-path.ts'
 import { useTemporaryFolder } from '../test/temporary-folder.ts'
 import { expectTrimError, isTrimError } from '../test/trim-error.ts'
 import { readTensorData, readTensorIntegers } from './read-tensor.ts'
@@ -156,7 +156,7 @@ describe('openSafetensors', () => {
 
 describe('openCheckpoint', () => {
   it('reads a single file', async () => {
-    const { tensors, metadata } = await openCheckpoint(referencePath(''))
+    const { tensors, metadata } = await openCheckpoint(goldenPath('recall-small'))
     expect(tensors.size).toBe(46)
     expect(metadata).toEqual({ format: 'pt' })
   })

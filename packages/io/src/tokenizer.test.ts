@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { goldenPath, referencePath } from '../test/golden-path.ts'
+import { goldenPath } from '../test/golden-path.ts'
 import { useTemporaryFolder } from '../test/temporary-folder.ts'
 import { expectTrimError } from '../test/trim-error.ts'
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
@@ -118,9 +118,9 @@ describe('a byte-level tokenizer', () => {
     }
   })
 
-  it('encodes the test texts of the reference model as recorded', async () => {
-    const tokenizer = await loadTokenizer(referencePath(''))
-    const rows = readFileSync(referencePath('test.jsonl'), 'utf8')
+  it('encodes the test texts of a small model as recorded', async () => {
+    const tokenizer = await loadTokenizer(goldenPath('recall-small'))
+    const rows = readFileSync(goldenPath('recall-small/test.jsonl'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { goldenPath, referencePath } from '../test/golden-path.ts'
+import { goldenPath } from '../test/golden-path.ts'
 import { useTemporaryFolder } from '../test/temporary-folder.ts'
 import { dictPickle, floats, pickleOf, tensorPickle, unicode, writeTorchFile } from '../test/torch-writer.ts'
 import { expectTrimError, isTrimError } from '../test/trim-error.ts'
@@ -36,7 +36,7 @@ describe('openTorchFile', () => {
   })
 
   it('reads the values: gates start from a bias near their initial value', async () => {
-    const { tensors } = await openTorchFile(referencePath('gates/trimkv_weights.pth'))
+    const { tensors } = await openTorchFile(goldenPath('recall-small/gates/trimkv_weights.pth'))
     const bias = await readTensorData(tensors.get('model.layers.3.self_attn.retention_gate.bias')!)
     expect(bias).toHaveLength(2)
     for (const value of bias) expect(value).toBeGreaterThan(5)

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { referencePath } from '../test/golden-path.ts'
+import { goldenPath } from '../test/golden-path.ts'
 import { useTemporaryFolder } from '../test/temporary-folder.ts'
 import { expectTrimError } from '../test/trim-error.ts'
 import { openGates } from './gates-checkpoint.ts'
@@ -31,7 +31,7 @@ describe.each([
   })
 
   it('keeps the bits of a release', async () => {
-    const from = await openGates(referencePath('gates'))
+    const from = await openGates(goldenPath('recall-small/gates'))
     const tensors: Record<string, TensorToWrite> = {}
     for (const entry of from.tensors.values()) {
       tensors[entry.name] = { dtype: entry.dtype!, shape: entry.shape, data: await readTensorBytes(entry) }

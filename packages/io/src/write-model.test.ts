@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { referencePath } from '../test/golden-path.ts'
+import { goldenPath } from '../test/golden-path.ts'
 import { useTemporaryFolder } from '../test/temporary-folder.ts'
 import { expectTrimError } from '../test/trim-error.ts'
 import { readModelConfig } from './model-config.ts'
@@ -11,10 +11,10 @@ import { loadTokenizer } from './tokenizer.ts'
 import { writeModel } from './write-model.ts'
 
 const folder = useTemporaryFolder()
-const config = JSON.parse(readFileSync(referencePath('config.json'), 'utf8'))
+const config = JSON.parse(readFileSync(goldenPath('recall-small/config.json'), 'utf8'))
 const tensors = { 'model.norm.weight': { dtype: 'f32', shape: [2], data: Float32Array.of(1, 2) } } as const
-const tokenizer = readFileSync(referencePath('tokenizer.json'), 'utf8')
-const tokenizerConfig = JSON.parse(readFileSync(referencePath('tokenizer_config.json'), 'utf8'))
+const tokenizer = readFileSync(goldenPath('recall-small/tokenizer.json'), 'utf8')
+const tokenizerConfig = JSON.parse(readFileSync(goldenPath('recall-small/tokenizer_config.json'), 'utf8'))
 
 describe('writeModel', () => {
   it('writes a checkpoint that the readers read', async () => {
@@ -24,18 +24,18 @@ describe('writeModel', () => {
     const names = ['model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'config.json']
     expect(written).toEqual(names.map((name) => join(dir, name)))
     expect(readdirSync(dir).sort()).toEqual(names.sort())
-    expect(await readModelConfig(dir)).toEqual(await readModelConfig(referencePath('')))
+    expect(await readModelConfig(dir)).toEqual(await readModelConfig(goldenPath('recall-small')))
     const { tensors: read } = await openCheckpoint(dir)
     expect([...(await readTensorData(read.get('model.norm.weight')!))]).toEqual([1, 2])
     const text = 'put key barn .'
-    const original = await loadTokenizer(referencePath(''))
+    const original = await loadTokenizer(goldenPath('recall-small'))
     expect((await loadTokenizer(dir)).encode(text)).toEqual(original.encode(text))
     expect(readFileSync(join(dir, 'tokenizer.json'), 'utf8')).toBe(tokenizer)
   })
 
   it('replaces a model', async () => {
     const dir = folder.folder({})
-    cpSync(referencePath('config.json'), join(dir, 'config.json'))
+    cpSync(goldenPath('recall-small/config.json'), join(dir, 'config.json'))
     await writeModel(dir, { config: { ...config, vocab_size: 7 }, tensors, files: {} })
     expect(JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'))).toEqual({ ...config, vocab_size: 7 })
   })

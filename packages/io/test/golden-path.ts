@@ -3,7 +3,3 @@ import { fileURLToPath } from 'node:url'
 /** Absolute path of a recorded fixture of the repository. */
 export const goldenPath = (relative: string): string =>
   fileURLToPath(new URL(`../../../e2e/golden/${relative}`, import.meta.url))
-
-/** Absolute path inside the bundled reference model. */
-export const referencePath = (relative: string): string =>
-  fileURLToPath(new URL(`../../reference-model/model/${relative}`, import.meta.url))
