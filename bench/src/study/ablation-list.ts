@@ -72,8 +72,12 @@ export const ablations: readonly Ablation[] = [
   },
 ]
 
-/** Model and gates trained together from nothing, with the schedule of the reference model. */
-export const jointAblation = { name: 'joint', what: 'model and gates trained together' } as const
+/** Model and gates trained together from nothing: the first half of the reference model's stages, up to 256 tokens. */
+export const jointAblation = {
+  name: 'joint',
+  what: 'model and gates trained together, 900 steps',
+  steps: 900,
+} as const
 
 /** The recipe an ablation is trained with. */
 export function ablationRecipe({ change = (same) => same }: Ablation, recipe: GateRecipe): GateRecipe {

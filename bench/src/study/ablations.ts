@@ -16,7 +16,7 @@ const names = [...ablations, jointAblation].map(({ name }) => name)
 const usage = `Trains gates on the reference model, each time with one thing made otherwise, and measures them. Stop it at any
 time; it goes on where it was.
   --only NAME     this one alone; may be given again: ${names.join(', ')}
-  --joint         also model and gates trained together, which takes as long as the reference model did
+  --joint         also model and gates trained together, which takes half as long as the reference model did
   --questions N   per cell at least (default ${defaultQuestions})
   --folder DIR    for results and report, to try things (default: bench/results and docs)
 `

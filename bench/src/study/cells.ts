@@ -19,6 +19,8 @@ export const heuristics: readonly Heuristic[] = [
 export type StudyPolicy = 'full' | Heuristic | 'trimkv' | 'trimkv-buffered'
 export const studyPolicies: readonly StudyPolicy[] = ['full', ...heuristics, 'trimkv', 'trimkv-buffered']
 
+const bounded = studyPolicies.filter((policy) => policy !== 'full')
+
 export const budgetShares: readonly number[] = [1 / 16, 1 / 8, 1 / 4, 1 / 2]
 
 /** One figure of the study: a policy on a task. */
@@ -73,11 +75,14 @@ export function studyCells(questions = 500): Cell[] {
   const all = { policies: studyPolicies, shares: budgetShares }
   const short = [trainingLength]
   const long = [4 * trainingLength]
+  const [small, large] = [budgetShares.slice(0, 2), budgetShares.slice(2)]
   return [
     ...grid({ ...all, settings: ['stream'], lengths: short }, questions),
     ...grid({ ...all, settings: ['query-aware'], lengths: short }, questions),
-    ...grid({ ...all, settings: ['stream'], lengths: long }, questions),
+    ...grid({ ...all, shares: small, settings: ['stream'], lengths: long }, questions),
     ...grid({ ...all, settings: ['query-aware'], lengths: long }, questions),
+    // Last, because cuts after every token at large budgets take policies that compare keys with keys the longest.
+    ...grid({ policies: bounded, shares: large, settings: ['stream'], lengths: long }, questions),
   ]
 }
 

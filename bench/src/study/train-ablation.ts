@@ -12,7 +12,7 @@ import {
   trainReferenceGates,
   trainReferenceModel,
 } from '@trimkv/trainer'
-import { type Ablation, ablationRecipe } from './ablation-list.ts'
+import { type Ablation, ablationRecipe, jointAblation } from './ablation-list.ts'
 
 export interface TrainingPlace {
   /** Of this training alone; goes on with what it holds. */
@@ -70,6 +70,7 @@ export async function trainJointly(
   const { gate, losses } = referenceGateRecipe
   await trainReferenceModel(device, { ...requestFor(place, model), gatesOut: gates }, (recipe) => ({
     ...recipe,
+    training: { ...recipe.training, steps: jointAblation.steps },
     ...(losses.capacity && { gates: { gate, capacity: losses.capacity } }),
   }))
   return { model, gates }
