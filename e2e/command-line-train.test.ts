@@ -99,7 +99,7 @@ describe('train gates', () => {
     expect(code).toBe(0)
     const validations = events.filter(({ kind }) => kind === 'validation')
     expect(validations.map(({ step }) => step)).toEqual([0, 2, 4, 6])
-    const best = validations.reduce((a, b) => (b.terms['loss']! < a.terms['loss']! ? b : a))
+    const best = validations.reduce((a, b) => (b.terms.loss! < a.terms.loss! ? b : a))
     expect(events.at(-1)).toMatchObject({ kind: 'done', step: 6, best: { step: best.step } })
     expect(readdirSync(join(out, 'run')).sort()).toEqual([
       'best.safetensors',
@@ -124,7 +124,7 @@ describe('train gates', () => {
     const { code, events } = await trainGates(newFolder(), args)
     expect(code).toBe(0)
     const steps = events.filter(({ kind }) => kind === 'step')
-    expect(steps.map(({ terms }) => terms['capacity'])).toEqual([0, 0])
+    expect(steps.map(({ terms }) => terms.capacity)).toEqual([0, 0])
   })
 
   it('leaves out what flags turn off', async () => {
@@ -132,7 +132,7 @@ describe('train gates', () => {
     const { events } = await trainGates(newFolder(), [...args, '--no-ntp', '--capacity-weight', '0'])
     const { terms } = events.find(({ kind }) => kind === 'step')!
     expect(Object.keys(terms)).not.toContain('capacity')
-    expect(terms['loss']).toBe(terms['kl'])
+    expect(terms.loss).toBe(terms.kl)
     const nothing = await trainGates(newFolder(), [
       ...args,
       '--no-ntp',

@@ -99,7 +99,7 @@ describe.each(kinds)('training of %s gates', (kind) => {
       })
       const terms = await trainable.accumulate(batch, { first: true, scale: 1 })
       const expected = recorded.cases[kind]![name]!
-      expect(Math.abs(terms['loss']! - expected)).toBeLessThanOrEqual(1e-4 * Math.abs(expected))
+      expect(Math.abs(terms.loss! - expected)).toBeLessThanOrEqual(1e-4 * Math.abs(expected))
       for (const parameter of trainable.parameters) {
         const want = await golden.floats(`${kind}.${name}.grad.${parameter.name}`)
         const got = scope(() => parameter.gradient.read())

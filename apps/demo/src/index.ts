@@ -58,15 +58,15 @@ function settings(args: string[]): Settings | undefined {
   const values = parsed(args)
   const given = values as Readonly<Record<string, string | undefined>> & { readonly help?: never }
   if ('help' in values && values.help) return undefined
-  const facts = integer('facts', given['facts'] ?? '8', 1)
+  const facts = integer('facts', given.facts ?? '8', 1)
   if (facts > 20) throw new TrimError('TRIMKV_OPTION', { what: `--facts can be 20 at most, got ${facts}` })
   return {
-    seed: integer('seed', given['seed'] ?? String(Date.now() % 100_000), 0),
-    budget: integer('budget', given['budget'] ?? '32', 1),
+    seed: integer('seed', given.seed ?? String(Date.now() % 100_000), 0),
+    budget: integer('budget', given.budget ?? '32', 1),
     facts,
-    questions: integer('questions', given['questions'] ?? '8', 1),
-    words: integer('words', given['words'] ?? '240', 1),
-    svg: given['svg'],
+    questions: integer('questions', given.questions ?? '8', 1),
+    words: integer('words', given.words ?? '240', 1),
+    svg: given.svg,
   }
 }
 

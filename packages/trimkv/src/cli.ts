@@ -101,12 +101,12 @@ async function settingsOf(
 async function runCommand({ command, run }: CliCommand, all: readonly CliCommand[]): Promise<number> {
   const flags = command.opts()
   const plain = createTerminal(process, process.env, verbosityOf(flags))
-  const terminal = flags['logFormat'] === 'json' ? withJsonTalk(plain) : plain
+  const terminal = flags.logFormat === 'json' ? withJsonTalk(plain) : plain
   using interrupt = listenForInterrupt(terminal)
   try {
     const { raw, layers } = await settingsOf(command, all)
     const context: CommandContext = { terminal, signal: interrupt.signal, args: command.args, raw, layers }
-    if (raw['dryRun']) {
+    if (raw.dryRun) {
       await dryRun(context)
       return exitCodes.ok
     }

@@ -91,7 +91,7 @@ export async function trainGates(
 
 /** Standard deviation the model was initialised with. */
 function initializerRange({ raw }: ModelConfig): number {
-  const given = raw['initializer_range']
+  const given = raw.initializer_range
   return typeof given === 'number' && given > 0 ? given : 0.02
 }
 

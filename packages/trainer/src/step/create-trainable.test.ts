@@ -139,7 +139,7 @@ describe('createTrainable', () => {
     }
     const other = { ...packed, labels: packed.labels.map((label, n) => (n % 12 === 0 ? 2 : label)) }
     const { ntp } = await trainable.evaluate(packed, {})
-    expect((await trainable.evaluate(other, {}))['ntp']).toBe(ntp)
+    expect((await trainable.evaluate(other, {})).ntp).toBe(ntp)
   })
 
   it('tells what the model says right of what it is asked', async () => {

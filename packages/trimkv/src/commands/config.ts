@@ -6,7 +6,7 @@ function run({ terminal, raw, layers }: CommandContext): Promise<undefined> {
   const rows = Object.entries(layers).flatMap(([command, settings]) =>
     [...settings].map(([name, { value, origin }]) => [command, name, String(value), origin]),
   )
-  if (raw['json']) {
+  if (raw.json) {
     const entries = rows.map(([command, name, value, origin]) => ({ command, name, value, origin }))
     terminal.data(`${JSON.stringify(entries)}\n`)
     return Promise.resolve(undefined)
@@ -14,7 +14,7 @@ function run({ terminal, raw, layers }: CommandContext): Promise<undefined> {
   if (rows.length === 0)
     terminal.say('no TRIMKV_* variable and no trimkv.config file sets anything: all defaults')
   else {
-    const headers = ['command', 'setting', 'value', ...(raw['origin'] ? ['set by'] : [])]
+    const headers = ['command', 'setting', 'value', ...(raw.origin ? ['set by'] : [])]
     terminal.data(
       `${tableText(
         headers.map((header) => ({ header })),
