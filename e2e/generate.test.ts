@@ -147,11 +147,15 @@ describe('an answer', () => {
     })
   })
 
-  it.each(['bf16', 'f16'] as const)('takes half the memory with keys and values in %s', async (kvDtype) => {
+  it.each([
+    ['half', 'bf16', 2],
+    ['half', 'f16', 2],
+    ['a quarter of', 'f8', 4],
+  ] as const)('takes %s the memory with keys and values in %s', async (_, kvDtype, share) => {
     const run = (dtype: GenerateOptions['kvDtype'] & string) =>
       generate(model, prompt, { policy: 'full', maxNewTokens: 4, kvDtype: dtype, logProbs: 0 }).result()
     const [wide, narrow] = [await run('f32'), await run(kvDtype)]
-    expect(narrow.usage.meter.logicalBytes).toBe(wide.usage.meter.logicalBytes / 2)
+    expect(narrow.usage.meter.logicalBytes).toBe(wide.usage.meter.logicalBytes / share)
     expect(narrow.ids).toEqual(wide.ids)
   })
 

@@ -1,3 +1,4 @@
+import type { KvDType } from '@trimkv/cache'
 import { type StudySetting, type StudyTask, studyTasks } from './study-texts.ts'
 
 /** Tokens per row in training: 1 of the lengths of the study, the other is four times as long. */
@@ -35,10 +36,15 @@ export interface Cell {
   readonly questions: number
   /** Name of gates other than the model's own, for ablations. */
   readonly gates?: string
+  /** Storage of keys and values; f32 when absent. */
+  readonly kvDtype?: KvDType
 }
 
-export const cellKey = ({ setting, length, task, policy, share, questions, gates }: Cell): string =>
-  [setting, length, task, policy, share, questions, ...(gates === undefined ? [] : [gates])].join(' ')
+export const cellKey = (cell: Cell): string => {
+  const { setting, length, task, policy, share, questions, gates, kvDtype } = cell
+  const special = [gates, kvDtype && `kv ${kvDtype}`].filter((part) => part !== undefined)
+  return [setting, length, task, policy, share, questions, ...special].join(' ')
+}
 
 interface Grid {
   readonly settings: readonly StudySetting[]
@@ -70,6 +76,19 @@ function grid({ settings, lengths, shares, policies }: Grid, questions: number):
   )
 }
 
+/** Formats of keys and values that are compared with f32, and where: texts of both lengths, an eighth of them kept. */
+export const storedFormats: readonly KvDType[] = ['bf16', 'f16', 'f8']
+export const storagePolicies: readonly StudyPolicy[] = ['full', 'trimkv']
+export const storageShare: number = 1 / 8
+
+function storageCells(questions: number): Cell[] {
+  const lengths = [trainingLength, 4 * trainingLength]
+  const cells = storagePolicies.flatMap((policy) =>
+    grid({ policies: [policy], shares: [storageShare], settings: ['stream'], lengths }, questions),
+  )
+  return storedFormats.flatMap((kvDtype) => cells.map((cell) => ({ ...cell, kvDtype })))
+}
+
 /** Figures in the order of what they are worth: a run that is cut short has the main table first. */
 export function studyCells(questions = 500): Cell[] {
   const all = { policies: studyPolicies, shares: budgetShares }
@@ -83,6 +102,7 @@ export function studyCells(questions = 500): Cell[] {
     ...grid({ ...all, settings: ['query-aware'], lengths: long }, questions),
     // Last, because cuts after every token at large budgets take policies that compare keys with keys the longest.
     ...grid({ policies: bounded, shares: large, settings: ['stream'], lengths: long }, questions),
+    ...storageCells(questions),
   ]
 }
 

@@ -1,3 +1,4 @@
+import type { KvDType } from '@trimkv/cache'
 import {
   type CacheSettings,
   DecoderSession,
@@ -14,6 +15,8 @@ export interface StudyRun {
   /** Tokens that may wait beyond the budget for a cut; evicts after every token when absent. */
   readonly buffer?: number
   readonly setting: StudySetting
+  /** Storage of keys and values. Default f32. */
+  readonly kvDtype?: KvDType
 }
 
 /** Texts read side by side. */
@@ -57,7 +60,8 @@ function settingsFor(model: Model, texts: readonly StudyText[], run: StudyRun): 
       : run.buffer === undefined
         ? { exact: true }
         : { buffer: run.buffer }
-  return resolveCacheOptions({ policy: run.policy, budget: run.budget, ...mode }, context)
+  const { policy, budget, kvDtype } = run
+  return resolveCacheOptions({ policy, budget, ...mode, ...(kvDtype && { kvDtype }) }, context)
 }
 
 /** Places answered right, per text. */

@@ -14,6 +14,7 @@ import { modelDigest } from './model-digest.ts'
 import { type CellResult, readResults } from './results.ts'
 import { retentionSection } from './retention-section.ts'
 import type { RetentionSummary } from './retention-stats.ts'
+import { storageSection } from './storage-section.ts'
 import type { StudyPlaces } from './study-places.ts'
 import { studyTable } from './study-table.ts'
 
@@ -84,6 +85,7 @@ export async function writeReport(places: StudyPlaces, questions: number): Promi
     introduction(studyCells(questions), results),
     `![Accuracy by budget, stream, ${trainingLength} tokens](pictures/accuracy.svg)`,
     ...studied.map((place) => accuracySection(table, place)),
+    ...storageSection(table),
     ...distanceTable(table),
     ...ablationSection(table, await readAblations(places.ablations), questions),
     ...(retention ? [retentionSection(retention)] : []),

@@ -28,7 +28,8 @@ async function sharesOf(
   { texts, signal }: { texts: readonly StudyText[]; signal: AbortSignal },
 ): Promise<Pick<CellResult, 'shares' | 'refused'>> {
   const { budget, buffer } = cellBudget(cell)
-  const run = { policy: policyText(cell, budget), budget, setting: cell.setting, signal }
+  const { setting, kvDtype } = cell
+  const run = { policy: policyText(cell, budget), budget, setting, signal, ...(kvDtype && { kvDtype }) }
   try {
     return { shares: await readAnswers(model, texts, { ...run, ...(buffer !== undefined && { buffer }) }) }
   } catch (error) {

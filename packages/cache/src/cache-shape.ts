@@ -10,7 +10,7 @@ export interface CacheShape {
 }
 
 /** Storage format of keys and values. */
-export type KvDType = 'f32' | 'bf16' | 'f16'
+export type KvDType = 'f32' | 'bf16' | 'f16' | 'f8'
 
 /** Bytes of the keys and values of one token in all layers and heads. */
 export const tokenKvBytes = (shape: CacheShape, kvDtype: KvDType): number =>

@@ -29,7 +29,7 @@ export const fileDtypes: Readonly<Record<FileDtype, { readonly bits: number; rea
   F32: { bits: 32, dtype: 'f32' },
   F16: { bits: 16, dtype: 'f16' },
   BF16: { bits: 16, dtype: 'bf16' },
-  F8_E4M3: { bits: 8 },
+  F8_E4M3: { bits: 8, dtype: 'f8' },
   F8_E5M2: { bits: 8 },
   F8_E8M0: { bits: 8 },
   F6_E2M3: { bits: 6 },
@@ -61,6 +61,7 @@ export const fileDtypeOf: Readonly<Record<DType, FileDtype>> = {
   bf16: 'BF16',
   f16: 'F16',
   i32: 'I32',
+  f8: 'F8_E4M3',
 }
 
 /** One tensor in a file: contiguous, row-major, little-endian. Nothing of it has been read. */

@@ -5,14 +5,20 @@ import { safeElementCount } from './tensor-listing.ts'
 export interface TensorToWrite {
   readonly dtype: DType
   readonly shape: readonly number[]
-  /** `Float32Array` for f32, `Int32Array` for i32, `Uint16Array` of bits for bf16 and f16; or the bytes of these. */
+  /** `Float32Array` for f32, `Int32Array` for i32, `Uint16Array` of bits for bf16 and f16, `Uint8Array` for f8; or the bytes of these. */
   readonly data: Float32Array | Int32Array | Uint16Array | Uint8Array
 }
 
 /** Tensors of a file, by name. */
 export type TensorsToWrite = Readonly<Record<string, TensorToWrite>>
 
-const arrayOf = { f32: Float32Array, i32: Int32Array, bf16: Uint16Array, f16: Uint16Array } as const
+const arrayOf = {
+  f32: Float32Array,
+  i32: Int32Array,
+  bf16: Uint16Array,
+  f16: Uint16Array,
+  f8: Uint8Array,
+} as const
 
 /** @throws TrimError `TRIMKV_DTYPE` or `TRIMKV_SHAPE` when the data is not of that type or size */
 export function checkTensorToWrite(name: string, { dtype, shape, data }: TensorToWrite): void {

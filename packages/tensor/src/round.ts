@@ -11,23 +11,37 @@ function roundToBf16(value: number): number {
   return word.getFloat32(0)
 }
 
-/** Nearest f16 value, ties to even; beyond 65504 it is infinite. */
-function roundToF16(value: number): number {
-  const x = Math.fround(value)
+/** Nearest value of a small float format, ties to even. */
+function roundToFraction(x: number, format: { fractionBits: number; leastExponent: number }): number {
   const magnitude = Math.abs(x)
-  if (!(magnitude < Number.POSITIVE_INFINITY)) return x
-  if (magnitude >= 65520) return Math.sign(x) * Number.POSITIVE_INFINITY
-  const exponent = Math.max(Math.floor(Math.log2(magnitude || 1)), -14)
-  const step = 2 ** (exponent - 10)
+  const exponent = Math.max(Math.floor(Math.log2(magnitude || 1)), format.leastExponent)
+  const step = 2 ** (exponent - format.fractionBits)
   const scaled = magnitude / step
   const floor = Math.floor(scaled)
   const up = scaled - floor > 0.5 || (scaled - floor === 0.5 && floor % 2 === 1)
   return Math.sign(x) * (floor + (up ? 1 : 0)) * step
 }
 
+/** Nearest f16 value, ties to even; beyond 65504 it is infinite. */
+function roundToF16(value: number): number {
+  const x = Math.fround(value)
+  const magnitude = Math.abs(x)
+  if (!(magnitude < Number.POSITIVE_INFINITY)) return x
+  if (magnitude >= 65520) return Math.sign(x) * Number.POSITIVE_INFINITY
+  return roundToFraction(x, { fractionBits: 10, leastExponent: -14 })
+}
+
+/** Nearest f8 value, ties to even; ±448 beyond that, NaN for what is not finite. */
+function roundToF8(value: number): number {
+  const x = Math.fround(value)
+  if (!Number.isFinite(x)) return Number.NaN
+  return roundToFraction(Math.max(-448, Math.min(448, x)), { fractionBits: 3, leastExponent: -6 })
+}
+
 /** Rounds to the values a storage dtype can hold; f32 and i32 pass unchanged. */
 export function roundTo(dtype: DType, value: number): number {
   if (dtype === 'bf16') return roundToBf16(value)
   if (dtype === 'f16') return roundToF16(value)
+  if (dtype === 'f8') return roundToF8(value)
   return value
 }

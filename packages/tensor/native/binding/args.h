@@ -42,7 +42,7 @@ inline Status arg_commands(const Napi::CallbackInfo& info, size_t i, CommandBuff
 
 inline Status arg_dtype(const Napi::CallbackInfo& info, size_t i, DType& out) {
   const uint32_t id = arg_u32(info, i);
-  TRIMKV_REQUIRE(id <= static_cast<uint32_t>(DType::kI32), kDtype, "no dtype has the number %u", id);
+  TRIMKV_REQUIRE(id <= static_cast<uint32_t>(DType::kF8), kDtype, "no dtype has the number %u", id);
   out = static_cast<DType>(id);
   return {};
 }

@@ -15,6 +15,8 @@ static inline auto visit_float(DType dtype, F&& body) {
       return body(Bf16{});
     case DType::kF16:
       return body(F16{});
+    case DType::kF8:
+      return body(F8{});
     default:
       return body(float{});
   }

@@ -25,6 +25,7 @@ using Vec = float __attribute__((vector_size(kWidth * 4)));
 using VecI = int32_t __attribute__((vector_size(kWidth * 4)));
 using VecU = uint32_t __attribute__((vector_size(kWidth * 4)));
 using VecH = uint16_t __attribute__((vector_size(kWidth * 2)));
+using VecB = uint8_t __attribute__((vector_size(kWidth)));
 using Vec4 = float __attribute__((vector_size(16)));
 #if defined(__AVX2__)
 using Vec8 = float __attribute__((vector_size(32)));
@@ -36,6 +37,9 @@ struct Bf16 {
 };
 struct F16 {
   uint16_t bits;
+};
+struct F8 {
+  uint8_t bits;  // sign, 4 bits of exponent (bias 7), 3 of fraction; no infinity, all ones is NaN (OCP E4M3)
 };
 
 template <typename To, typename From>
@@ -108,11 +112,29 @@ static inline VecH narrow_f16(Vec v) {
 }
 #endif
 
+// An f8 is an f16 of the same fraction whose exponent is 8 too small; the product with 2^8 is exact.
+static inline Vec widen_f8(VecB b) {
+  const VecH h = __builtin_convertvector(b, VecH);
+  const VecH sign = (h & 0x80) << 8, magnitude = (h & 0x7f) << 7;
+  return widen_f16(sign | (magnitude == 0x3f80 ? VecH{} + 0x7e00 : magnitude)) * 0x1p8f;
+}
+
+// Saturates at ±448. Below 2^-6 the addition of 2^14 rounds to the subnormal step 2^-9; above it the integer carry rounds.
+static inline VecB narrow_f8(Vec v) {
+  const VecU u = bits_as<VecU>(v), exact = u & 0x7fffffffu;
+  const VecU magnitude = exact > 0x43e00000u ? VecU{} + 0x43e00000u : exact;
+  const VecU subnormal = bits_as<VecU>(bits_as<Vec>(magnitude) + 0x1p14f) - 0x46800000u;
+  const VecU normal = (magnitude - 0x3c000000u + 0x7ffffu + ((magnitude >> 20) & 1u)) >> 20;
+  const VecU finite = magnitude < 0x3c800000u ? subnormal : normal;
+  return __builtin_convertvector((exact >= 0x7f800000u ? VecU{} + 0x7fu : finite) | ((u >> 24) & 0x80u), VecB);
+}
+
 // ---- loads and stores of one vector ----
 
 static inline Vec load(const float* from) { return load_bits<Vec>(from); }
 static inline Vec load(const Bf16* from) { return widen_bf16(load_bits<VecH>(from)); }
 static inline Vec load(const F16* from) { return widen_f16(load_bits<VecH>(from)); }
+static inline Vec load(const F8* from) { return widen_f8(load_bits<VecB>(from)); }
 
 static inline void store(float* to, Vec v) { __builtin_memcpy(to, &v, sizeof(v)); }
 static inline void store(Bf16* to, Vec v) {
@@ -122,6 +144,10 @@ static inline void store(Bf16* to, Vec v) {
 static inline void store(F16* to, Vec v) {
   const VecH h = narrow_f16(v);
   __builtin_memcpy(to, &h, sizeof(h));
+}
+static inline void store(F8* to, Vec v) {
+  const VecB b = narrow_f8(v);
+  __builtin_memcpy(to, &b, sizeof(b));
 }
 
 // The first `count` < kWidth elements; the other lanes are zero and their memory is not touched.

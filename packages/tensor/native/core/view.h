@@ -3,7 +3,7 @@
 
 namespace trimkv {
 
-enum class DType : int32_t { kF32 = 0, kBf16 = 1, kF16 = 2, kI32 = 3 };
+enum class DType : int32_t { kF32 = 0, kBf16 = 1, kF16 = 2, kI32 = 3, kF8 = 4 };
 
 constexpr int kMaxRank = 6;
 
@@ -19,7 +19,17 @@ struct View {
   bool present;  // false for an optional tensor that was left out
 };
 
-static inline int64_t dtype_bytes(DType t) { return t == DType::kBf16 || t == DType::kF16 ? 2 : 4; }
+static inline int64_t dtype_bytes(DType t) {
+  switch (t) {
+    case DType::kF8:
+      return 1;
+    case DType::kBf16:
+    case DType::kF16:
+      return 2;
+    default:
+      return 4;
+  }
+}
 
 static inline int64_t element_count(const View& v) {
   int64_t n = 1;

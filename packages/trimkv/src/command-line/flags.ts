@@ -39,7 +39,7 @@ export const flags: Readonly<Record<Flags, () => Option[]>> = {
   model: () => [
     model('--gates <dir>', 'folder of retention gates made for this model, or org/name[@revision]'),
     model('--threads <n>', 'worker threads (default: all cores)'),
-    model('--kv-dtype <dtype>', 'storage of keys and values: f32, bf16 or f16 (default: f32)'),
+    model('--kv-dtype <dtype>', 'storage of keys and values: f32, bf16, f16 or f8 (default: f32)'),
   ],
   download: () => [model('--offline', 'use what was downloaded before, and ask no server')],
   budget: () => [

@@ -6,7 +6,7 @@ export interface Settings {
   readonly gates?: string | undefined
   readonly threads?: number | undefined
   readonly offline: boolean
-  readonly kvDtype: 'f32' | 'bf16' | 'f16'
+  readonly kvDtype: 'f32' | 'bf16' | 'f16' | 'f8'
   readonly policy?: string | undefined
   readonly policies: string
   readonly budget?: string | undefined
@@ -77,7 +77,7 @@ function settingSchemas(z: typeof Zod): Schemas<Settings> {
     gates: text.optional(),
     threads: integer(1).optional(),
     offline: flag,
-    kvDtype: z.enum(['f32', 'bf16', 'f16']).default('f32'),
+    kvDtype: z.enum(['f32', 'bf16', 'f16', 'f8']).default('f32'),
     policy: text.optional(),
     policies: text,
     budget: text.optional(),

@@ -97,7 +97,7 @@ export const attentionCases: OpCases<AttentionAttrs> = {
       C: oneToken ? 1 : random.int(0, Math.min(layout.cap, 90)),
       G: random.int(1, 8),
       D: [16, 32, 64, 80, 96, 128, 256, random.int(1, 40)][random.int(0, 7)]!,
-      dtype: (['f32', 'bf16', 'f16'] as const)[random.int(0, 2)]!,
+      dtype: (['f32', 'bf16', 'f16', 'f8'] as const)[random.int(0, 3)]!,
       mass: random.next() < 0.4,
       ...(oneToken && random.next() < 0.6
         ? { score: scores[random.int(0, 3)]!, columns: random.next() < 0.5 ? 1 : 2 }

@@ -62,7 +62,7 @@ function checkVictim(inputs: Specs, rule: VictimRule | undefined, size: Sizes): 
  * Attention of C new tokens over the stored slots; the new tokens' keys and values are already stored, in order, in the
  * last C slots. Query c sees the first `count − C + 1 + c` slots; one query alone sees all of them, wherever its own
  * slot is. A head without slots gives zeros.
- * - q [B, C, Hq, D] f32; keys, values [B, H, cap, D] f32 | bf16 | f16, Hq a multiple of H, D ≤ 256; count [B, H] i32
+ * - q [B, C, Hq, D] f32; keys, values [B, H, cap, D] f32 | bf16 | f16 | f8, Hq a multiple of H, D ≤ 256; count [B, H] i32
  * - slotIndex [B, H, cap] and seen [B] i32, columnA and columnB [B, H, cap] f32: what the victim's score reads
  * - mass [B, H, cap] f32: each query's probability, averaged over the group, is added per slot, query by query in order
  * - victim [B, H] i32 (needs C = 1): the slot with the smallest (score, index) among the unprotected when

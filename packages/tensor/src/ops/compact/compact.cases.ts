@@ -41,7 +41,7 @@ export const compactCases: OpCases<CompactAttrs> = {
   ],
   fuzz: (random) => {
     const layout = randomLayout(random, 120)
-    const dtype = (['f32', 'bf16', 'f16', 'i32'] as const)[random.int(0, 3)]!
+    const dtype = (['f32', 'bf16', 'f16', 'f8', 'i32'] as const)[random.int(0, 4)]!
     return at(layout, { budget: random.int(1, layout.cap), W: random.int(0, 40), dtype }, random.next() < 0.5)
   },
 }

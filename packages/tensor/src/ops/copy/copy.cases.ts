@@ -16,7 +16,7 @@ const at = (shape: readonly number[], from: DType, to: DType): OpCase<Attrs> => 
   attrs: { dtype: to },
 })
 
-const floats = ['f32', 'bf16', 'f16'] as const
+const floats = ['f32', 'bf16', 'f16', 'f8'] as const
 
 export const copyCases: OpCases<Attrs> = {
   cases: [
@@ -24,11 +24,13 @@ export const copyCases: OpCases<Attrs> = {
     at([0, 3], 'f32', 'bf16'),
     at([2, 3, 65], 'f32', 'f16'),
     at([2, 1, 2, 9], 'bf16', 'f32'),
+    at([3, 37], 'f8', 'bf16'),
+    at([3, 37], 'f32', 'f8'),
   ],
   fuzz: (random) =>
     at(
       Array.from({ length: random.int(1, 5) }, () => random.int(0, 7)),
-      floats[random.int(0, 2)]!,
-      floats[random.int(0, 2)]!,
+      floats[random.int(0, 3)]!,
+      floats[random.int(0, 3)]!,
     ),
 }

@@ -23,6 +23,20 @@ function nearTies(): Float32Array {
   return numbers
 }
 
+/** Every finite f8 value. */
+const eighths = Float32Array.from({ length: 254 }, (_, bits) => {
+  const [sign, exponent, fraction] = [bits & 1 ? -1 : 1, bits >> 4, (bits >> 1) % 8]
+  return sign * (exponent === 0 ? fraction * 2 ** -9 : (8 + fraction) * 2 ** (exponent - 10))
+})
+
+/** Every f8 value, what lies half-way to the next, and the f32 values beside these. */
+const nearEighths = [...eighths].flatMap((value) => {
+  const magnitude = Math.abs(value)
+  const step = 2 ** (Math.max(Math.floor(Math.log2(magnitude || 1)), -6) - 3)
+  const tie = Math.sign(value) * (magnitude + step / 2)
+  return [value, tie * (1 - 2 ** -20), tie, tie * (1 + 2 ** -20)]
+})
+
 describe.each(supportedIsas())('copy on %s', (isa) => {
   const device = createDevice({ threads: 2, isa })
   afterAll(() => device[Symbol.dispose]())
@@ -30,6 +44,31 @@ describe.each(supportedIsas())('copy on %s', (isa) => {
   it('widens every f16 value exactly', () => {
     const x = device.tensor(halves, { dtype: 'f16', shape: [halves.length] })
     expect(device.ops.copy({ x }, { dtype: 'f32' }).read()).toEqual(halves)
+  })
+
+  it('widens every f8 value exactly', () => {
+    const x = device.tensor(eighths, { dtype: 'f8', shape: [eighths.length] })
+    expect(device.ops.copy({ x }, { dtype: 'f32' }).read()).toEqual(eighths)
+  })
+
+  it('rounds to the nearest f8, ties to even, and saturates', () => {
+    const values = Float32Array.of(...nearEighths, 449, -1e30, 2 ** -11, -(2 ** -130), -0)
+    const x = device.tensor(values, { dtype: 'f32', shape: [values.length] })
+    const rounded = device.ops.copy({ x }, { dtype: 'f8' }).read()
+    expect(rounded).toEqual(values.map((value) => roundTo('f8', value)))
+    expect([...rounded.slice(-5, -3)]).toEqual([448, -448])
+    const nearest = (value: number): number => Math.min(...eighths.map((one) => Math.abs(one - value)))
+    values.forEach((value, i) => {
+      if (Math.abs(value) <= 448) expect(Math.abs(rounded[i]! - value)).toBe(nearest(value))
+    })
+  })
+
+  it('has no f8 infinity: what is not finite becomes NaN', () => {
+    const x = device.tensor([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], {
+      dtype: 'f32',
+      shape: [3],
+    })
+    expect([...device.ops.copy({ x }, { dtype: 'f8' }).read()]).toEqual([Number.NaN, Number.NaN, Number.NaN])
   })
 
   it.each(['f16', 'bf16'] as const)('rounds to the nearest %s, ties to even', (dtype) => {

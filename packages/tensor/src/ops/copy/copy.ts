@@ -10,7 +10,7 @@ export type CopySlots = { readonly x: 'in' }
 
 /**
  * A contiguous copy, converted to `dtype`; narrowing rounds to nearest even.
- * - x of any shape and strides, f32 | bf16 | f16, or i32 → i32; out of the same shape
+ * - x of any shape and strides, f32 | bf16 | f16 | f8, or i32 → i32; out of the same shape
  * @throws TRIMKV_DTYPE between i32 and a float dtype
  */
 export const copy: Op<CopySlots, { readonly dtype: DType }, 'out'> = {
@@ -19,7 +19,7 @@ export const copy: Op<CopySlots, { readonly dtype: DType }, 'out'> = {
   slots: { x: 'in' },
   outputs: ['out'],
   infer({ x }, { dtype }) {
-    rules.dtype('x', x, ...(dtype === 'i32' ? (['i32'] as const) : (['f32', 'bf16', 'f16'] as const)))
+    rules.dtype('x', x, ...(dtype === 'i32' ? (['i32'] as const) : (['f32', 'bf16', 'f16', 'f8'] as const)))
     return { out: { dtype, shape: [...x.shape] } }
   },
   scalars: ({ dtype }) => [dtypes[dtype].id],

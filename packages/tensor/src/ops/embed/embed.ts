@@ -8,7 +8,7 @@ export type EmbedSlots = { readonly table: 'in'; readonly ids: 'in' }
 
 /**
  * Rows of a table by id.
- * - table [V, C] f32 | bf16 | f16; ids [N] i32
+ * - table [V, C] f32 | bf16 | f16 | f8; ids [N] i32
  * - out [N, C] f32
  * @throws TRIMKV_TOKEN_RANGE at run time for an id outside 0 … V−1
  */

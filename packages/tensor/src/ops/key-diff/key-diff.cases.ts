@@ -23,5 +23,9 @@ export const keyDiffCases: OpCases<Attrs> = {
     at(edgeLayout(1, 5, 17), 33, 'f16'),
   ],
   fuzz: (random) =>
-    at(randomLayout(random, 90), random.int(1, 100), (['f32', 'bf16', 'f16'] as const)[random.int(0, 2)]!),
+    at(
+      randomLayout(random, 90),
+      random.int(1, 100),
+      (['f32', 'bf16', 'f16', 'f8'] as const)[random.int(0, 3)]!,
+    ),
 }

@@ -8,7 +8,7 @@ export type KeyDiffSlots = { readonly keys: 'in'; readonly count: 'in' }
 
 /**
  * How unlike the average key each stored key is: `−cos(k_j, mean_i k_i/‖k_i‖)`; larger means rarer.
- * - keys [B, H, cap, D] f32 | bf16 | f16; count [B, H] i32
+ * - keys [B, H, cap, D] f32 | bf16 | f16 | f8; count [B, H] i32
  * - out [B, H, cap] f32; 0 for free slots; unit keys are summed in f32, 64 slots at a time
  * @throws TRIMKV_INVARIANT when a count lies outside 0 … cap
  */

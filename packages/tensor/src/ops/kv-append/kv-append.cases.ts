@@ -60,7 +60,7 @@ export const kvAppendCases: OpCases<Attrs> = {
       layout: sizes,
       C: random.next() < 0.5 ? 1 : random.int(0, sizes.cap),
       D: random.int(1, 130),
-      dtype: (['f32', 'bf16', 'f16'] as const)[random.int(0, 2)]!,
+      dtype: (['f32', 'bf16', 'f16', 'f8'] as const)[random.int(0, 3)]!,
       ...(random.next() < 0.5 ? { victims: sizes.counts.map(() => random.int(-1, 3)) } : {}),
     })
   },

@@ -19,7 +19,7 @@ export type KvAppendSlots = {
  * Stores the keys and values of C new tokens. A token goes to the next free slot (`count++`), or over the slot named by
  * `victim` when C = 1 and victim ≥ 0 (victim then becomes −1).
  * - k, v [B, C, H, D] f32, outer axes may be strided; index [B, C] i32, the tokens' indices in their sequences
- * - keys, values [B, H, cap, D] f32 | bf16 | f16, rounded to nearest even; slotIndex [B, H, cap], count, victim [B, H] i32
+ * - keys, values [B, H, cap, D] f32 | bf16 | f16 | f8, rounded to nearest even; slotIndex [B, H, cap], count, victim [B, H] i32
  * - out [B, C, H] i32: the slot each token went to
  * @throws TRIMKV_INVARIANT when a head has no free slot; nothing is stored then
  */

@@ -2,7 +2,7 @@ import type { OpCase, OpCases } from '../../op-case.ts'
 
 type Attrs = Record<never, never>
 
-const weights = ['f32', 'bf16', 'f16'] as const
+const weights = ['f32', 'bf16', 'f16', 'f8'] as const
 
 interface Size {
   readonly rows: number
@@ -35,7 +35,7 @@ export const linearGradInputCases: OpCases<Attrs> = {
       rows: random.int(0, 40),
       columns: random.int(0, 9) === 0 ? random.int(250, 600) : random.int(1, 60),
       depth: random.int(0, 70),
-      weight: weights[random.int(0, 2)]!,
+      weight: weights[random.int(0, 3)]!,
     }),
   bench: [
     at({ rows: 4096, columns: 576, depth: 192 }),

@@ -12,7 +12,7 @@ export type LinearGradInputSlots = {
 /**
  * Gradient of `linear` with respect to x: `dy · weight`; weights are used as they are stored.
  * - dy [N, O] f32, rows may be strided
- * - weight [O, K] f32 | bf16 | f16
+ * - weight [O, K] f32 | bf16 | f16 | f8
  * - out [N, K] f32; products are summed in f32
  */
 export const linearGradInput: Op<LinearGradInputSlots, Record<never, never>, 'out'> = {

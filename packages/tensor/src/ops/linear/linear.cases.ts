@@ -1,7 +1,7 @@
 import type { OpCase, OpCases } from '../../op-case.ts'
 
 type Attrs = Record<never, never>
-type Weight = 'f32' | 'bf16' | 'f16'
+type Weight = 'f32' | 'bf16' | 'f16' | 'f8'
 
 interface Size {
   readonly rows: number
@@ -23,7 +23,7 @@ const at = ({ rows, depth, columns, weight = 'f32', bias, residual = false }: Si
   attrs: {},
 })
 
-const weights = ['f32', 'bf16', 'f16'] as const
+const weights = ['f32', 'bf16', 'f16', 'f8'] as const
 
 export const linearCases: OpCases<Attrs> = {
   cases: [
@@ -40,8 +40,8 @@ export const linearCases: OpCases<Attrs> = {
       rows: random.int(0, 40),
       depth: random.int(0, 9) === 0 ? random.int(500, 1100) : random.int(0, 70),
       columns: random.int(1, 60),
-      weight: weights[random.int(0, 2)]!,
-      ...(random.next() < 0.4 ? { bias: weights[random.int(0, 2)]! } : {}),
+      weight: weights[random.int(0, 3)]!,
+      ...(random.next() < 0.4 ? { bias: weights[random.int(0, 3)]! } : {}),
       residual: random.next() < 0.4,
     }),
   bench: [

@@ -15,8 +15,8 @@ export type LinearSlots = {
  * `x · weightᵀ (+ bias) (+ residual)`; weights are used as they are stored.
  * A row's result has the same bits whatever rows stand beside it.
  * - x [N, K] f32, rows may be strided
- * - weight [O, K] f32 | bf16 | f16
- * - bias [O] f32 | bf16 | f16; residual [N, O] f32, rows may be strided
+ * - weight [O, K] f32 | bf16 | f16 | f8
+ * - bias [O] f32 | bf16 | f16 | f8; residual [N, O] f32, rows may be strided
  * - out [N, O] f32; products are summed in f32
  */
 export const linear: Op<LinearSlots, Record<never, never>, 'out'> = {

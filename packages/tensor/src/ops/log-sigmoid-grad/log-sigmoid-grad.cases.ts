@@ -5,7 +5,7 @@ type Attrs = Record<never, never>
 const at = (
   rows: number,
   heads: number,
-  options: { bias?: 'f32' | 'bf16' | 'f16'; scale?: number } = {},
+  options: { bias?: 'f32' | 'bf16' | 'f16' | 'f8'; scale?: number } = {},
 ): OpCase<Attrs> => ({
   name: `[${rows}, ${heads}]${options.bias ? ` + ${options.bias}` : ''} scale ${options.scale ?? 1}`,
   inputs: {
@@ -21,7 +21,7 @@ const at = (
   attrs: {},
 })
 
-const biases = ['f32', 'bf16', 'f16', undefined] as const
+const biases = ['f32', 'bf16', 'f16', 'f8', undefined] as const
 
 export const logSigmoidGradCases: OpCases<Attrs> = {
   cases: [
@@ -33,7 +33,7 @@ export const logSigmoidGradCases: OpCases<Attrs> = {
     at(3, 20, { bias: 'f16', scale: 4 }),
   ],
   fuzz: (random) => {
-    const bias = biases[random.int(0, 3)]
+    const bias = biases[random.int(0, 4)]
     return at(random.int(0, 9), random.int(1, 17), { scale: random.int(1, 40), ...(bias ? { bias } : {}) })
   },
   bench: [at(8192, 8, { bias: 'f32' })],

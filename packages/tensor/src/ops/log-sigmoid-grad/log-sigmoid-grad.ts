@@ -9,7 +9,7 @@ export type LogSigmoidGradSlots = { readonly x: 'in'; readonly bias: 'optional';
 /**
  * Gradient of `logSigmoid` with respect to `x`, from that of its output: `dy · (1 − sigmoid(x + bias))`, which keeps
  * its leading digits where the sigmoid rounds to 1. Summed over rows it is the gradient with respect to `bias`.
- * - x, dy [N, H] f32, rows may be strided; bias [H] f32 | bf16 | f16
+ * - x, dy [N, H] f32, rows may be strided; bias [H] f32 | bf16 | f16 | f8
  * - out [N, H] f32
  */
 export const logSigmoidGrad: Op<LogSigmoidGradSlots, Record<never, never>, 'out'> = {

@@ -8,7 +8,7 @@ export type LogSigmoidSlots = { readonly x: 'in'; readonly bias: 'optional' }
 
 /**
  * `log(sigmoid(x + bias))`, exact to f32 rounding for large |x|: the log retention of a gate.
- * - x [N, H] f32, rows may be strided; bias [H] f32 | bf16 | f16
+ * - x [N, H] f32, rows may be strided; bias [H] f32 | bf16 | f16 | f8
  * - out [N, H] f32, ≤ 0
  */
 export const logSigmoid: Op<LogSigmoidSlots, Record<never, never>, 'out'> = {

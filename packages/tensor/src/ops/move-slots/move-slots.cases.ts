@@ -48,7 +48,7 @@ export const moveSlotsCases: OpCases<Attrs> = {
   fuzz: (random) => {
     const layout = randomLayout(random, 80)
     const budget = random.int(1, layout.cap)
-    const dtype = (['f32', 'bf16', 'f16', 'i32'] as const)[random.int(0, 3)]!
+    const dtype = (['f32', 'bf16', 'f16', 'f8', 'i32'] as const)[random.int(0, 4)]!
     const W = random.int(0, 40)
     return random.next() < 0.5
       ? at(layout, { capB: budget, W, dtype, budget })

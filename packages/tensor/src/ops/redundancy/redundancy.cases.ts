@@ -36,7 +36,7 @@ export const redundancyCases: OpCases<Attrs> = {
   ],
   fuzz: (random) =>
     at(randomLayout(random, 80), random.int(2, 100), {
-      dtype: (['f32', 'bf16', 'f16'] as const)[random.int(0, 2)]!,
+      dtype: (['f32', 'bf16', 'f16', 'f8'] as const)[random.int(0, 3)]!,
       threshold: 0.5,
     }),
   bench: [

@@ -10,7 +10,7 @@ export type RedundancySlots = { readonly keys: 'in'; readonly count: 'in' }
  * How much each stored key repeats others: `softmax_j((1/n) Σ_i C_ij)` over cosine similarities `C` with zero diagonal,
  * where each row's last entry above `threshold` is set to 0 first (column 0 when a row has none), so that the newest of
  * several near duplicates is not charged.
- * - keys [B, H, cap, D] f32 | bf16 | f16; count [B, H] i32
+ * - keys [B, H, cap, D] f32 | bf16 | f16 | f8; count [B, H] i32
  * - out [B, H, cap] f32, sums to 1 over the stored slots; 0 for free slots; sums are taken in f64; O(n²·D) per head
  * @throws TRIMKV_INVARIANT when a count lies outside 0 … cap
  */

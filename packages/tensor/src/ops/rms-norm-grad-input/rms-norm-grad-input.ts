@@ -9,7 +9,7 @@ export type RmsNormGradInputSlots = { readonly x: 'in'; readonly weight: 'in'; r
 /**
  * Gradient of `rmsNorm` with respect to `x`, from that of its output: with r = 1 / sqrt(mean(x²) + eps) and
  * g = dy · weight, `r · (g − x · r² · mean(g · x))`.
- * - x, dy [N, C] f32, rows may be strided; weight [C] f32 | bf16 | f16
+ * - x, dy [N, C] f32, rows may be strided; weight [C] f32 | bf16 | f16 | f8
  * - out [N, C] f32; sums are taken in f32
  * @throws TRIMKV_SHAPE when weight.length != C
  */

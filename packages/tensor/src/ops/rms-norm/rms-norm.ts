@@ -9,7 +9,7 @@ export type RmsNormSlots = { readonly x: 'in'; readonly weight: 'in' }
 /**
  * Root-mean-square normalisation over the last axis: `x / sqrt(mean(x²) + eps) · weight`.
  * - x [N, C] f32, rows may be strided
- * - weight [C] f32 | bf16 | f16
+ * - weight [C] f32 | bf16 | f16 | f8
  * - out [N, C] f32; sums are taken in f32
  * @throws TRIMKV_SHAPE when weight.length != C
  */

@@ -47,7 +47,7 @@ export const windowScoresCases: OpCases<WindowScoresAttrs> = {
       w: random.int(1, 40),
       G: random.int(1, 6),
       D: random.int(1, 80),
-      dtype: (['f32', 'bf16', 'f16'] as const)[random.int(0, 2)]!,
+      dtype: (['f32', 'bf16', 'f16', 'f8'] as const)[random.int(0, 3)]!,
       columns: random.next() < 0.5 ? 'all' : 'candidates',
     }),
   bench: [

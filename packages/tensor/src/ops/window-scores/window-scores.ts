@@ -25,7 +25,7 @@ export interface WindowScoresAttrs {
 
 /**
  * How much the queries of the last `min(w, seen)` tokens attend to each stored slot.
- * - ring [B, w, Hq, D] f32 as `ringAppend` fills it; keys [B, H, cap, D] f32 | bf16 | f16
+ * - ring [B, w, Hq, D] f32 as `ringAppend` fills it; keys [B, H, cap, D] f32 | bf16 | f16 | f8
  * - count [B, H], slotIndex [B, H, cap], seen [B] i32
  * - out [B, H, cap] f32; 0 for free slots; each softmax is summed in f64
  * @throws TRIMKV_INVARIANT when a count lies outside 0 … cap or seen is negative
