@@ -147,16 +147,25 @@ describe('an answer', () => {
     })
   })
 
-  it.each([
-    ['half', 'bf16', 2],
-    ['half', 'f16', 2],
-    ['a quarter of', 'f8', 4],
-  ] as const)('takes %s the memory with keys and values in %s', async (_, kvDtype, share) => {
-    const run = (dtype: GenerateOptions['kvDtype'] & string) =>
-      generate(model, prompt, { policy: 'full', maxNewTokens: 4, kvDtype: dtype, logProbs: 0 }).result()
-    const [wide, narrow] = [await run('f32'), await run(kvDtype)]
-    expect(narrow.usage.meter.logicalBytes).toBe(wide.usage.meter.logicalBytes / share)
+  const stored = (kvDtype: GenerateOptions['kvDtype'] & string) =>
+    generate(model, prompt, { policy: 'full', maxNewTokens: 4, kvDtype }).result()
+
+  it.each(['bf16', 'f16'] as const)('takes half the memory with keys and values in %s', async (kvDtype) => {
+    const [wide, narrow] = [await stored('f32'), await stored(kvDtype)]
+    expect(narrow.usage.meter.logicalBytes).toBe(wide.usage.meter.logicalBytes / 2)
     expect(narrow.ids).toEqual(wide.ids)
+  })
+
+  it('takes a quarter of the memory with keys and values in f8, at some cost', async () => {
+    const wide = (await stored('f32')).usage.meter
+    expect((await stored('f8')).usage.meter.logicalBytes).toBe(wide.logicalBytes / 4)
+    const secondLogProb = async (kvDtype: 'f32' | 'f8') => {
+      const events = await eventsOf({ policy: 'full', maxNewTokens: 2, logProbs: 0, kvDtype })
+      return events.findLast((event) => event.type === 'token')!.logProb!
+    }
+    const lost = Math.abs((await secondLogProb('f8')) - (await secondLogProb('f32')))
+    expect(lost).toBeGreaterThan(0)
+    expect(lost).toBeLessThan(0.3)
   })
 
   it('measures a budget in shares of prompt and answer, and in bytes', async () => {
