@@ -29,6 +29,8 @@ export interface DeviceOptions {
 export class Device implements Disposable {
   readonly threads: number
   readonly isa: Isa
+  /** Smallest amount of memory that the system takes and gives back: reserved tensors take so much at a time. */
+  readonly pageBytes: number
   /** Operators that run at once and block until they are done. */
   readonly ops: Ops<Tensor>
   readonly #native: NativeDevice
@@ -40,6 +42,7 @@ export class Device implements Disposable {
     }
     this.#native = new NativeDevice(this.threads, options.isa)
     this.isa = this.#native.isa
+    this.pageBytes = this.#native.pageBytes
     this.ops = createOps(this.#eager())
   }
 

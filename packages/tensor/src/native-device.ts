@@ -53,6 +53,7 @@ function chooseIsa(wanted: string | undefined = process.env.TRIMKV_CPU): Isa {
 export class NativeDevice implements TensorMemory {
   readonly isa: Isa
   readonly opNames: readonly string[]
+  readonly pageBytes: number
   readonly #native: NativeAddon
   readonly #id: number
   readonly #encoder: CommandEncoder
@@ -67,6 +68,7 @@ export class NativeDevice implements TensorMemory {
     const id = this.#id
     forgotten.register(this, () => deviceDispose(id), this)
     this.opNames = this.#native.opNames
+    this.pageBytes = this.#native.pageBytes
     this.#encoder = new CommandEncoder(this.opNames)
   }
 

@@ -9,6 +9,8 @@ export interface NativeAddon {
   readonly opNames: readonly string[]
   /** Numbers of the instruction sets this machine can run. */
   readonly isas: readonly number[]
+  /** Smallest amount of memory that the system takes and gives back. */
+  readonly pageBytes: number
   setup(makeError: (code: number, text: string) => TrimError, uses: Int32Array): void
   deviceCreate(isa: number, threads: number): number
   deviceDispose(device: number): void
@@ -42,7 +44,7 @@ export interface NativeAddon {
 }
 
 /** The interface above; native/binding/addon.cc has the same number. */
-const interfaceVersion = 1
+const interfaceVersion = 2
 
 const require = createRequire(import.meta.url)
 

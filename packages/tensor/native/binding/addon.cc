@@ -5,12 +5,13 @@
 
 #include "binding/args.h"
 #include "core/isa.h"
+#include "core/pages.h"
 
 namespace trimkv {
 namespace {
 
 // Raised with every change of the interface between this file and src/native.ts.
-constexpr int kInterfaceVersion = 1;
+constexpr int kInterfaceVersion = 2;
 constexpr int kMaxThreads = 1024;
 
 // setup(errorFactory, uses: Int32Array): for each opcode in order its number of tensors, then how each is used
@@ -53,6 +54,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     if (isa_supported(isa)) isas.Set(isas.Length(), static_cast<int>(isa));
   }
   exports.Set("isas", isas);
+  exports.Set("pageBytes", static_cast<double>(page_bytes()));
   define<setup>(exports, "setup", *addon);
   define<device_create>(exports, "deviceCreate", *addon);
   define_tensor_functions(exports, *addon);

@@ -84,6 +84,10 @@ Status Storage::reserved(int64_t bytes, std::shared_ptr<Usage> usage, Ptr& out) 
   if (bytes > kMaxBytes) return out_of_memory(bytes);
   void* data = mmap(nullptr, allocated(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) return out_of_memory(bytes);
+#if defined(MADV_NOHUGEPAGE)
+  // A table that is filled here and there would otherwise take two megabytes for every slot.
+  madvise(data, allocated(bytes), MADV_NOHUGEPAGE);
+#endif
   out.reset(new Storage(Kind::kReserved, static_cast<char*>(data), bytes, std::move(usage)));
   return {};
 }

@@ -1,10 +1,12 @@
 import type { OpCases } from '../op-case.ts'
 import { accumulateCases } from './accumulate/accumulate.cases.ts'
 import { adamwCases } from './adamw/adamw.cases.ts'
+import { allotSlotsCases } from './allot-slots/allot-slots.cases.ts'
 import { argmaxCases } from './argmax/argmax.cases.ts'
 import { attentionCases } from './attention/attention.cases.ts'
 import { capacityCases } from './capacity/capacity.cases.ts'
 import { capacityGradCases } from './capacity-grad/capacity-grad.cases.ts'
+import { clearSlotsCases } from './clear-slots/clear-slots.cases.ts'
 import { columnAppendCases } from './column-append/column-append.cases.ts'
 import { compactCases } from './compact/compact.cases.ts'
 import { concatLastCases } from './concat-last/concat-last.cases.ts'
@@ -103,10 +105,12 @@ export const opCases: Readonly<Record<string, OpCases<any>>> = {
   keyNorm: keyNormCases,
   slotRandom: slotRandomCases,
   protect: protectCases,
+  allotSlots: allotSlotsCases,
   select: selectCases,
   compact: compactCases,
   countKept: countKeptCases,
   moveSlots: moveSlotsCases,
   setCount: setCountCases,
+  clearSlots: clearSlotsCases,
   fmaChain: fmaChainCases,
 }

@@ -1,9 +1,11 @@
 import { accumulate } from './accumulate/accumulate.ts'
 import { adamw } from './adamw/adamw.ts'
+import { allotSlots } from './allot-slots/allot-slots.ts'
 import { argmax } from './argmax/argmax.ts'
 import { attention } from './attention/attention.ts'
 import { capacity } from './capacity/capacity.ts'
 import { capacityGrad } from './capacity-grad/capacity-grad.ts'
+import { clearSlots } from './clear-slots/clear-slots.ts'
 import { columnAppend } from './column-append/column-append.ts'
 import { compact } from './compact/compact.ts'
 import { concatLast } from './concat-last/concat-last.ts'
@@ -101,11 +103,13 @@ export interface OpTable {
   readonly keyNorm: typeof keyNorm
   readonly slotRandom: typeof slotRandom
   readonly protect: typeof protect
+  readonly allotSlots: typeof allotSlots
   readonly select: typeof select
   readonly compact: typeof compact
   readonly countKept: typeof countKept
   readonly moveSlots: typeof moveSlots
   readonly setCount: typeof setCount
+  readonly clearSlots: typeof clearSlots
   readonly fmaChain: typeof fmaChain
 }
 
@@ -157,10 +161,12 @@ export const opTable: OpTable = {
   keyNorm,
   slotRandom,
   protect,
+  allotSlots,
   select,
   compact,
   countKept,
   moveSlots,
   setCount,
+  clearSlots,
   fmaChain,
 }

@@ -20,6 +20,17 @@ const at = (layout: SlotLayout, budget: number, fill?: CaseInput['fill']): OpCas
   attrs: { budget },
 })
 
+/** A share of its own for each head: nothing, some, more than it stores. */
+function withQuota(test: OpCase<Attrs>, layout: SlotLayout): OpCase<Attrs> {
+  const quota: CaseInput = {
+    dtype: 'i32',
+    shape: [layout.B, layout.H],
+    fill: (i) => (i * 7) % (layout.cap + 3),
+    strided: 1,
+  }
+  return { ...test, name: `${test.name}, quotas`, inputs: { ...test.inputs, quota } }
+}
+
 export const selectCases: OpCases<Attrs> = {
   cases: [
     at(edgeLayout(1, 1, 1), 1),
@@ -28,10 +39,12 @@ export const selectCases: OpCases<Attrs> = {
     at(edgeLayout(1, 5, 9), 12, ties),
     at(edgeLayout(1, 5, 200), 1, ties),
     at(edgeLayout(1, 2, 200), 199, () => 0.5),
+    withQuota(at(edgeLayout(2, 5, 40), 40, ties), edgeLayout(2, 5, 40)),
   ],
   fuzz: (random) => {
     const layout = randomLayout(random, 300)
-    return at(layout, random.int(1, layout.cap + 3), random.next() < 0.5 ? ties : undefined)
+    const test = at(layout, random.int(1, layout.cap + 3), random.next() < 0.5 ? ties : undefined)
+    return random.next() < 0.3 ? withQuota(test, layout) : test
   },
   bench: [at({ B: 1, H: 8, cap: 1152, counts: new Array(8).fill(1152), order: 'ascending' }, 1024)],
 }

@@ -2,7 +2,7 @@ import type { RefArray, SlotValues } from '../../op.ts'
 import type { SelectSlots } from './select.ts'
 
 export function selectRef(
-  { scores, slotIndex, count }: SlotValues<SelectSlots, RefArray>,
+  { scores, slotIndex, count, quota }: SlotValues<SelectSlots, RefArray>,
   { out }: { readonly out: RefArray },
   { budget }: { readonly budget: number },
 ): void {
@@ -18,7 +18,7 @@ export function selectRef(
       }
     })
     slots.sort((a, b) => (a.score === b.score ? b.index - a.index : a.score < b.score ? 1 : -1))
-    const kept = slots.slice(0, budget).map((s) => s.slot)
+    const kept = slots.slice(0, Math.min(budget, quota?.data[head] ?? budget)).map((s) => s.slot)
     out.data.set(
       kept.sort((a, b) => a - b),
       head * budget,
