@@ -1,7 +1,7 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens, type Incoming } from './append-tokens.ts'
 import type { HostLayer } from './host-access.ts'
-import type { KvCache, LayerTokens } from './kv-cache.ts'
+import type { BoundForward, LayerTokens } from './kv-cache.ts'
 import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
 import { ratedColumns, rateSlots } from './rate-slots.ts'
 import type { Eviction, ResolvedPolicy } from './resolved-policy.ts'
@@ -15,7 +15,7 @@ import {
   seatRows,
   seatSlots,
 } from './slot-set.ts'
-import type { StepPlan } from './step-plan.ts'
+import { dueRuns, type StepPlan } from './step-plan.ts'
 import type { Storage } from './storage.ts'
 
 /** Where the new tokens of a forward stand in their sequences. */
@@ -36,12 +36,8 @@ export interface CacheParts<T extends TensorLike> extends LayerSizes {
 }
 
 /** Emits the operations of one planned forward, layer by layer. */
-export class BoundCache<T extends TensorLike> implements KvCache<T> {
+export class BoundCache<T extends TensorLike> implements BoundForward<T> {
   readonly needs: { readonly logBeta: boolean }
-  /**
-   * Per layer the ratings [B, H, cap] f32 of the first seats that evict in this forward, +∞ for protected tokens;
-   * nothing where no seat evicts. Where the attention pass finds the victim itself: those of all seats, if asked for.
-   */
   readonly scores: (T | undefined)[]
   readonly #ops: Ops<T>
   readonly #parts: CacheParts<T>
@@ -214,16 +210,4 @@ interface LocalLayer<T> {
   readonly slots: SlotSet<T>
   readonly victim: T | undefined
   readonly ring: T | undefined
-}
-
-/** Runs of neighbouring seats that evict. */
-function dueRuns(due: readonly boolean[]): SeatRange[] {
-  const runs: { first: number; count: number }[] = []
-  due.forEach((isDue, seat) => {
-    const last = runs.at(-1)
-    if (!isDue) return
-    if (last && last.first + last.count === seat) last.count++
-    else runs.push({ first: seat, count: 1 })
-  })
-  return runs
 }

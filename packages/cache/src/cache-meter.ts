@@ -5,25 +5,38 @@ import { type SeatState, type StepPlan, usedSlots } from './step-plan.ts'
 
 /** Sizes of a cache, now and at its peak. */
 export interface CacheMeter {
-  /** Tokens stored per layer and head, over all seats. */
+  /** Tokens stored per layer and head, over all seats; where heads differ, their mean, rounded. */
   readonly entries: number
   /** Bytes of the keys and values of these tokens. */
   readonly logicalBytes: number
-  /** Bytes taken for keys, values and bookkeeping, used or not. */
+  /** Bytes taken for keys, values and bookkeeping, used or not; where heads differ, whole pages of memory. */
   readonly allocatedBytes: number
   /** Bytes taken for what only the policy needs: columns and the window of queries. */
   readonly policyBytes: number
-  /** Most tokens per layer and head that one sequence held during a forward, prompt chunks included. */
+  /**
+   * Most tokens per layer and head that one sequence held during a forward, prompt chunks included: the mean over the
+   * heads that share a budget.
+   */
   readonly peakEntries: number
   /** Most bytes taken at once: allocated, policy and the working set of a prompt chunk. */
   readonly peakBytes: number
+}
+
+/** Keeps account of what a cache takes. */
+export interface Ledger {
+  /**
+   * Notes a forward.
+   * @param states the plan's seats once it is done, and all other seats
+   */
+  record(plan: StepPlan, states: { readonly after: readonly SeatState[]; readonly others: readonly SeatState[] }): void
+  read(seats: readonly SeatState[]): CacheMeter
 }
 
 /** Slots that a reserved cache takes into use at a time. */
 const pageSlots = 256
 
 /** Counts what a cache takes; all from host integers. */
-export class MemoryLedger {
+export class MemoryLedger implements Ledger {
   readonly #sizes: LayerSizes
   /** Slots of each seat that memory is taken for. */
   readonly #committed: number[]

@@ -1,9 +1,9 @@
-export type { BoundCache, StepInputs } from './bound-cache.ts'
+export type { StepInputs } from './bound-cache.ts'
 export type { CacheMeter } from './cache-meter.ts'
 export { type CacheShape, type KvDType, tokenBytes, tokenKvBytes } from './cache-shape.ts'
 export type { EvictionMode } from './eviction-mode.ts'
 export { type CacheNeeds, createKvCache, type KvArena, type KvCacheOptions } from './kv-arena.ts'
-export type { KvCache, LayerTokens } from './kv-cache.ts'
+export type { BoundForward, KvCache, LayerTokens } from './kv-cache.ts'
 export type { HostView, LayerView, SlotComputation } from './layer-view.ts'
 export { nameHint } from './nearest-name.ts'
 export type { ColumnWriter, HostTokens, Needs, NewTokens } from './needs.ts'
@@ -28,7 +28,9 @@ export {
   type PolicyContext,
   type PolicyDefinition,
   type PolicyParts,
+  type PooledBudget,
   perHead,
+  pooled,
   uniform,
 } from './policy.ts'
 export { smallestBudget } from './resolved-policy.ts'

@@ -1,12 +1,18 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { BoundCache, type CacheParts, type StepInputs } from './bound-cache.ts'
-import { type CacheMeter, MemoryLedger } from './cache-meter.ts'
+import { type CacheMeter, type Ledger, MemoryLedger } from './cache-meter.ts'
 import type { CacheShape, KvDType } from './cache-shape.ts'
-import { type EvictionMode, extraSlots } from './eviction-mode.ts'
+import type { EvictionMode } from './eviction-mode.ts'
+import { evictionRules } from './eviction-rules.ts'
+import type { BoundForward } from './kv-cache.ts'
 import { createLayer, layerTensors } from './layer-state.ts'
 import type { GivenOptions } from './option-schema.ts'
+import { PageLedger } from './page-ledger.ts'
 import type { Policy } from './policy.ts'
-import { findsVictimInAttention, type ResolvedPolicy, resolvePolicy } from './resolved-policy.ts'
+import { RaggedCache, type RaggedParts } from './ragged-cache.ts'
+import { meanSlots, planRagged } from './ragged-plan.ts'
+import { clearSeats, createRaggedLayers, raggedTensors } from './ragged-tables.ts'
+import { type ResolvedPolicy, resolvePolicy } from './resolved-policy.ts'
 import { type SeatRange, seatRows } from './slot-set.ts'
 import {
   type EvictionRules,
@@ -32,7 +38,8 @@ export interface KvCacheOptions<T extends TensorLike> {
   readonly batch?: number
   /**
    * Slots per head where nothing is evicted while decoding: prompt + new tokens for `full`, budget + new tokens with
-   * `when=prefill`. `{ limit }` takes address space for so many and memory page by page. Bounded caches size themselves.
+   * `when=prefill`. `{ limit }` takes address space for so many and memory page by page. Bounded caches size themselves,
+   * but where heads share a budget: there it is the longest sequence, and takes address space only.
    */
   readonly capacity?: number | { readonly limit: number }
   /** Default f32. */
@@ -47,52 +54,12 @@ export interface CacheNeeds {
   readonly wholePrompt: boolean
 }
 
-/** Slots per head, or a message that none were given. */
-function capacitySlots(policy: string, capacity: KvCacheOptions<TensorLike>['capacity']): number {
-  const slots = typeof capacity === 'object' ? capacity.limit : capacity
-  if (slots !== undefined && Number.isInteger(slots) && slots >= 1) return slots
-  return fail('TRIMKV_OPTION', `capacity must be an integer ≥ 1, got ${slots}`, {
-    why: [`${policy} evicts nothing while decoding, so the cache must know how much it will hold`],
-  })
-}
-
-function evictionRules<T extends TensorLike>(
-  policy: ResolvedPolicy,
-  options: KvCacheOptions<T>,
-): EvictionRules {
-  const { mode, capacity } = options
-  const extra = extraSlots(mode)
-  const { eviction } = policy
-  if (!eviction) {
-    const slots = capacitySlots(policy.name, capacity)
-    return {
-      slots,
-      budget: undefined,
-      trigger: Number.POSITIVE_INFINITY,
-      afterPromptOnly: false,
-      findsVictim: false,
-    }
-  }
-  const { budget } = eviction
-  if (eviction.when === 'prefill') {
-    const slots = capacitySlots(policy.name, capacity)
-    return {
-      slots: Math.max(slots, budget),
-      budget,
-      trigger: budget + 1,
-      afterPromptOnly: true,
-      findsVictim: false,
-    }
-  }
-  const findsVictim = findsVictimInAttention(policy, mode)
-  return { slots: budget + extra, budget, trigger: budget + extra, afterPromptOnly: false, findsVictim }
-}
-
 const emptySeat: SeatState = { seen: 0, stored: 0, victimWaits: false }
 
 /**
  * Keys and values of `batch` sequences under a policy and a hard budget. All memory is taken when it is made: M + 1 slots
- * per head in exact mode, M + buffer in buffered mode. A forward is planned, bound, run, committed:
+ * per head in exact mode, M + buffer in buffered mode. Where heads share a budget, address space is taken then, and memory
+ * page by page for the slots in use. A forward is planned, bound, run, committed:
  * ```ts
  * const plan = cache.plan({ newTokens: 1 })
  * const bound = cache.bind(ops, plan, { index, seen })   // hand `bound` to the model
@@ -109,8 +76,10 @@ export class KvArena<T extends TensorLike> implements Disposable {
   readonly policy: ResolvedPolicy
   readonly #parts: CacheParts<T>
   readonly #rules: EvictionRules
-  readonly #ledger: MemoryLedger
+  readonly #ragged: RaggedParts<T> | undefined
+  readonly #ledger: Ledger
   readonly #seats: SeatState[]
+  readonly #empty: SeatState
 
   constructor(options: KvCacheOptions<T>) {
     const { storage, shape, batch = 1, kvDtype = 'f32', capacity, budget, mode } = options
@@ -126,15 +95,30 @@ export class KvArena<T extends TensorLike> implements Disposable {
     const evicting = policy.eviction?.when === 'decode'
     const how = { reserved: !evicting && typeof capacity === 'object', findsVictim: rules.findsVictim }
     const sizes = { shape, kvDtype, batch, slots: rules.slots, needs: policy.needs }
-    const layers = Array.from({ length: shape.layers }, () => createLayer(storage, sizes, how))
     this.policy = policy
     this.needs = { logBeta: 'logBeta' in policy.needs.columns, wholePrompt: rules.afterPromptOnly }
     this.slots = rules.slots
     this.batch = batch
     this.#rules = rules
+    this.#ragged = createRagged({ ...sizes, storage, policy }, rules)
+    const layers =
+      this.#ragged?.layers ?? Array.from({ length: shape.layers }, () => createLayer(storage, sizes, how))
     this.#parts = { ...sizes, storage, policy, layers }
-    this.#ledger = new MemoryLedger(sizes, how)
-    this.#seats = Array.from({ length: batch }, () => emptySeat)
+    this.#ledger = this.#ragged
+      ? new PageLedger(sizes, { rules: this.#ragged.rules.ragged, pageBytes: storage.pageBytes })
+      : new MemoryLedger(sizes, how)
+    this.#empty = this.#ragged
+      ? { ...emptySeat, heads: new Array<number>(shape.layers * shape.kvHeads).fill(0) }
+      : emptySeat
+    this.#seats = Array.from({ length: batch }, () => this.#empty)
+  }
+
+  /** Tokens of a sequence after which something must have been evicted. */
+  get holds(): number {
+    const { budget, trigger, ragged, slots } = this.#rules
+    if (!ragged) return Math.min(slots, trigger)
+    const [first] = ragged.triggers
+    return ragged.group === 1 ? Math.max(...ragged.triggers) : Math.max(budget!, Math.ceil(first! / ragged.group))
   }
 
   /**
@@ -144,10 +128,9 @@ export class KvArena<T extends TensorLike> implements Disposable {
   plan(request: StepRequest): StepPlan {
     const seats = request.seats ?? { first: 0, count: this.batch }
     this.#checkSeats(seats)
-    return planStep(this.#rules, this.#seats.slice(seats.first, seats.first + seats.count), {
-      ...request,
-      seats,
-    })
+    const states = this.#seats.slice(seats.first, seats.first + seats.count)
+    const planOf = this.#ragged ? planRagged : planStep
+    return planOf(this.#rules, states, { ...request, seats })
   }
 
   #checkSeats({ first, count }: SeatRange): void {
@@ -166,7 +149,8 @@ export class KvArena<T extends TensorLike> implements Disposable {
   }
 
   /** Emits a planned forward over `ops`, eager or recording. The result serves every plan with the same key. */
-  bind(ops: Ops<T>, plan: StepPlan, inputs: StepInputs<T>): BoundCache<T> {
+  bind(ops: Ops<T>, plan: StepPlan, inputs: StepInputs<T>): BoundForward<T> {
+    if (this.#ragged) return new RaggedCache(ops, this.#ragged, { plan, inputs })
     return new BoundCache(ops, this.#parts, { plan, inputs })
   }
 
@@ -181,9 +165,26 @@ export class KvArena<T extends TensorLike> implements Disposable {
         hint: 'plan, run and commit one forward at a time',
       })
     })
-    this.#ledger.record(plan)
-    plan.after.forEach((seat, i) => {
-      this.#seats[plan.seats.first + i] = seat
+    const { first, count } = plan.seats
+    const after = this.#statesAfter(plan)
+    const others = [...this.#seats.slice(0, first), ...this.#seats.slice(first + count)]
+    this.#ledger.record(plan, { after, others })
+    after.forEach((seat, i) => {
+      this.#seats[first + i] = seat
+    })
+  }
+
+  /** What the planned seats hold now. How many slots each head was left after a cut only the device knows. */
+  #statesAfter({ after, due, seats }: StepPlan): readonly SeatState[] {
+    if (!this.#ragged || !due.includes(true)) return after
+    const { storage, tables } = this.#ragged
+    const counts = storage.read(tables.count)
+    const P = tables.count.shape[1]!
+    return after.map((state, i) => {
+      if (!due[i]) return state
+      const seat = seats.first + i
+      const heads = Array.from(counts.subarray(seat * P, (seat + 1) * P))
+      return { ...state, heads, stored: meanSlots(heads) }
     })
   }
 
@@ -197,19 +198,20 @@ export class KvArena<T extends TensorLike> implements Disposable {
     return this.#seat(seat).seen
   }
 
-  /** Tokens of a sequence that every head keeps. */
+  /** Tokens of a sequence that every head keeps; where heads differ, their mean. */
   stored(seat = 0): number {
     return this.#seat(seat).stored
   }
 
-  /** Tokens dropped per head, over the present sequences of all seats. */
+  /** Tokens dropped per head, over the present sequences of all seats; where heads differ, their mean, rounded up. */
   get evictions(): number {
-    return this.#seats.reduce((sum, seat) => sum + seat.seen - seat.stored, 0)
+    return Math.ceil(this.#seats.reduce((sum, seat) => sum + seat.seen - seat.stored, 0))
   }
 
   /** Indices of the tokens kept, ascending: [layer][head]. A victim that waits to be overwritten is left out. */
   positions(seat = 0): number[][][] {
-    const used = usedSlots(this.#seat(seat))
+    const state = this.#seat(seat)
+    const used = state.heads ? Math.max(...state.heads) : usedSlots(state)
     return this.#parts.layers.map((layer) => storedPositions(this.#parts.storage, layer, { seat, used }))
   }
 
@@ -222,6 +224,11 @@ export class KvArena<T extends TensorLike> implements Disposable {
     this.#checkSeats({ first: seat, count: 1 })
     const { storage, layers, shape } = this.#parts
     const range = { first: seat, count: 1 }
+    this.#seats[seat] = this.#empty
+    if (this.#ragged) {
+      clearSeats(storage, this.#ragged, range)
+      return
+    }
     const fill = (tensor: T, value: number): void => {
       const rows = seatRows(storage.views, tensor, range)
       storage.write(rows, new Int32Array(shape.kvHeads).fill(value))
@@ -231,13 +238,28 @@ export class KvArena<T extends TensorLike> implements Disposable {
       fill(slots.count, 0)
       if (victim) fill(victim, -1)
     }
-    this.#seats[seat] = emptySeat
   }
 
   /** Frees all tensors; the cache is not usable afterwards. */
   [Symbol.dispose](): void {
-    for (const tensor of this.#parts.layers.flatMap(layerTensors)) this.#parts.storage.dispose(tensor)
+    const { layers, storage } = this.#parts
+    const shared = this.#ragged ? raggedTensors(this.#ragged.tables) : []
+    for (const tensor of [...layers.flatMap(layerTensors), ...shared]) storage.dispose(tensor)
   }
+}
+
+/** What a cache needs beyond the usual where heads keep different numbers of slots; nothing where all keep the same. */
+function createRagged<T extends TensorLike>(
+  parts: Omit<CacheParts<T>, 'layers'>,
+  rules: EvictionRules,
+): RaggedParts<T> | undefined {
+  const { ragged } = rules
+  const { eviction } = parts.policy
+  if (!ragged || !eviction?.shares) return undefined
+  const { shares } = eviction
+  const budgets = shares.kind === 'perHead' ? shares.budgets : undefined
+  const made = createRaggedLayers(parts.storage, parts, { rules, budgets })
+  return { ...parts, ...made, rules: { ...rules, ragged }, eviction: { ...eviction, shares } }
 }
 
 function checkShape(shape: CacheShape, batch: number): void {
@@ -256,8 +278,7 @@ function checkShape(shape: CacheShape, batch: number): void {
 
 /**
  * Makes a cache. @see KvArena
- * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL naming the smallest valid budget, TRIMKV_POLICY_CONTRACT,
- * TRIMKV_UNSUPPORTED for per-head budgets
+ * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL naming the smallest valid budget, TRIMKV_POLICY_CONTRACT
  */
 export const createKvCache = <T extends TensorLike>(options: KvCacheOptions<T>): KvArena<T> =>
   new KvArena(options)

@@ -24,3 +24,12 @@ export interface KvCache<T> {
    */
   attend(layer: number, tokens: LayerTokens<T>): T
 }
+
+/** A cache in the course of one planned forward. */
+export interface BoundForward<T> extends KvCache<T> {
+  /**
+   * Per layer the ratings [B, H, slots] f32 of the first seats that evict in this forward, +∞ for protected tokens;
+   * nothing where no seat evicts. Where the attention pass finds the victim itself: those of all seats, if asked for.
+   */
+  readonly scores: readonly (T | undefined)[]
+}

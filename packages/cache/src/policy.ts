@@ -1,4 +1,4 @@
-import { fail, type ProtectedRange } from '@trimkv/tensor'
+import { fail, type HeadFloor, type ProtectedRange } from '@trimkv/tensor'
 import type { CacheShape } from './cache-shape.ts'
 import { ageOffset, type EvictionMode } from './eviction-mode.ts'
 import {
@@ -26,6 +26,22 @@ export type Allocation =
   | { readonly kind: 'everything' }
   | { readonly kind: 'uniform'; readonly budget: number }
   | { readonly kind: 'perHead' /** [layer][head] */; readonly budgets: readonly (readonly number[])[] }
+  | ({ readonly kind: 'pooled' } & PooledBudget)
+
+/** A budget that heads compete for: slots of different heads are compared by their scores. */
+export interface PooledBudget {
+  /** Slots per head on average. */
+  readonly budget: number
+  /** Heads that compete: those of a layer, or all. All wait for the last layer of a forward. */
+  readonly scope: 'layer' | 'model'
+  /** What a head is given beside what its slots win. Default nothing: a head may end up with no slot at all. */
+  readonly floor?: HeadFloor
+  /**
+   * Slots rated below it go however much room there is, but for the slots a floor of kind `top` or `least` gives. The
+   * cache then cuts at least every `buffer` tokens. Default −∞.
+   */
+  readonly threshold?: number
+}
 
 /** No eviction at all. */
 export const everything = (): Allocation => ({ kind: 'everything' })
@@ -33,8 +49,11 @@ export const everything = (): Allocation => ({ kind: 'everything' })
 /** The same number of slots in every layer and head; what parts get when they name no allocation. */
 export const uniform = (budget: number): Allocation => ({ kind: 'uniform', budget })
 
-/** A number of slots for each layer and head. */
+/** A number of slots for each layer and head. All are cut as soon as one of them overflows. */
 export const perHead = (budgets: readonly (readonly number[])[]): Allocation => ({ kind: 'perHead', budgets })
+
+/** One budget that heads compete for (AdaKV, DBTrimKV). */
+export const pooled = (pool: PooledBudget): Allocation => ({ kind: 'pooled', ...pool })
 
 /** A policy under given options: pure values and functions, no state. */
 export interface PolicyParts {

@@ -1,4 +1,4 @@
-import { fail, type ProtectedRange } from '@trimkv/tensor'
+import { fail, type HeadFloor, type ProtectedRange } from '@trimkv/tensor'
 import type { CacheShape } from './cache-shape.ts'
 import type { EvictionMode } from './eviction-mode.ts'
 import { type PolicyNeeds, unionOfNeeds } from './needs.ts'
@@ -7,9 +7,22 @@ import type { Policy, PolicyParts } from './policy.ts'
 import type { Score } from './score.ts'
 import type { Transform } from './transform.ts'
 
+/** How many slots each head keeps where that is not the same number for all. */
+export type HeadShares =
+  | {
+      readonly kind: 'pooled'
+      readonly scope: 'layer' | 'model'
+      readonly floor: HeadFloor
+      readonly threshold: number
+    }
+  | { readonly kind: 'perHead' /** [L · H], layer by layer */; readonly budgets: readonly number[] }
+
 /** How a cache rates and selects: a policy with its options and budget filled in. */
 export interface Eviction {
+  /** Slots per head; where heads differ, their mean, rounded down. */
   readonly budget: number
+  /** Nothing when all heads keep `budget` slots. */
+  readonly shares: HeadShares | undefined
   readonly when: When
   readonly score: Score
   readonly transforms: readonly Transform[]
@@ -80,33 +93,68 @@ function checkBudget(choice: PolicyChoice): number {
   return budget
 }
 
-function checkProtected(choice: PolicyChoice, protect: ProtectedRange): void {
+function checkProtected(
+  choice: PolicyChoice,
+  { budget, shares }: Pick<Eviction, 'budget' | 'shares'>,
+  protect: ProtectedRange,
+): void {
   const { first, last } = protect
+  const least = Math.min(budget, ...(shares?.kind === 'perHead' ? shares.budgets : []))
   if (![first, last].every((n) => Number.isInteger(n) && n >= 0)) {
     fail(
       'TRIMKV_POLICY_CONTRACT',
       `[${choice.policy.name}] protect needs integers ≥ 0, got ${first} and ${last}`,
     )
   }
-  if (first + last >= choice.budget!) {
+  if (first + last >= least) {
     const sides = [...(first > 0 ? [`the first ${first}`] : []), ...(last > 0 ? [`the last ${last}`] : [])]
     refuseBudget(choice, `${sides.join(' and ')} tokens always stay, and one more must fit`)
   }
 }
 
-function checkAllocation(policy: string, { allocate }: PolicyParts, budget: number): number {
-  if (allocate?.kind === 'perHead') {
-    fail('TRIMKV_UNSUPPORTED', `[${policy}] per-head budgets are not supported yet`, {
-      hint: 'use uniform(budget)',
+/** Slots of each head, layer by layer. */
+function headBudgets({ policy, shape }: PolicyChoice, budgets: readonly (readonly number[])[]): number[] {
+  const all = budgets.flat()
+  const fits = budgets.length === shape.layers && budgets.every((heads) => heads.length === shape.kvHeads)
+  if (!fits || !all.every((n) => Number.isSafeInteger(n) && n >= 1)) {
+    fail('TRIMKV_POLICY_CONTRACT', `[${policy.name}] budgets of heads are not integers ≥ 1`, {
+      why: [`expected ${shape.layers} layers of ${shape.kvHeads} heads`],
     })
   }
-  return allocate?.kind === 'uniform' ? allocate.budget : budget
+  return all
+}
+
+function checkPool({ policy }: PolicyChoice, budget: number, floor: HeadFloor): void {
+  const slots = floor.kind === 'top' || floor.kind === 'least' ? floor.slots : 0
+  const share = floor.kind === 'mix' ? floor.share : 0
+  if (Number.isSafeInteger(slots) && slots >= 0 && slots <= budget && share >= 0 && share <= 1) return
+  fail(
+    'TRIMKV_OPTION',
+    `[${policy.name}] a head is given ${floor.kind === 'mix' ? share : slots} of a budget of ${budget}`,
+    { why: ['slots that a head gets are part of the budget, a share is from 0 to 1'] },
+  )
+}
+
+function checkAllocation(
+  choice: PolicyChoice,
+  { allocate }: PolicyParts,
+  given: number,
+): Pick<Eviction, 'budget' | 'shares'> {
+  if (allocate?.kind === 'perHead') {
+    const budgets = headBudgets(choice, allocate.budgets)
+    const mean = Math.floor(budgets.reduce((sum, n) => sum + n, 0) / budgets.length)
+    return { budget: mean, shares: { kind: 'perHead', budgets } }
+  }
+  if (allocate?.kind !== 'pooled')
+    return { budget: allocate?.kind === 'uniform' ? allocate.budget : given, shares: undefined }
+  const { budget, scope, floor = { kind: 'none' }, threshold = Number.NEGATIVE_INFINITY } = allocate
+  checkPool(choice, budget, floor)
+  return { budget, shares: { kind: 'pooled', scope, floor, threshold } }
 }
 
 /**
  * Fills in options and budget and checks that the parts fit together.
- * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL naming the smallest valid budget, TRIMKV_POLICY_CONTRACT,
- * TRIMKV_UNSUPPORTED for per-head budgets
+ * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL naming the smallest valid budget, TRIMKV_POLICY_CONTRACT
  */
 export function resolvePolicy(choice: PolicyChoice): ResolvedPolicy {
   const { name } = choice.policy
@@ -114,9 +162,9 @@ export function resolvePolicy(choice: PolicyChoice): ResolvedPolicy {
   if (given.allocate?.kind === 'everything') {
     return { name, needs: { window: undefined, columns: {} }, eviction: undefined }
   }
-  const budget = checkAllocation(name, given, checkBudget(choice))
+  const amounts = checkAllocation(choice, given, checkBudget(choice))
   const protect = { first: 0, last: 0, ...given.protect }
-  checkProtected({ ...choice, budget }, protect)
+  checkProtected({ ...choice, budget: amounts.budget }, amounts, protect)
   const { score, transforms = [], when, orderedSlots = false } = given
   if (!score) {
     fail('TRIMKV_POLICY_CONTRACT', `[${name}] parts has no score`, {
@@ -126,13 +174,14 @@ export function resolvePolicy(choice: PolicyChoice): ResolvedPolicy {
   const ordered =
     orderedSlots || (score.kind !== 'slot' && score.orderedSlots) || transforms.some((t) => t.orderedSlots)
   const needs = unionOfNeeds(name, [score.needs, ...transforms.map((transform) => transform.needs)])
-  return { name, needs, eviction: { budget, when, score, transforms, protect, ordered } }
+  return { name, needs, eviction: { ...amounts, when, score, transforms, protect, ordered } }
 }
 
 /** Whether the attention pass itself finds the victim: one slot rated alone, evicted at every step. */
 export const findsVictimInAttention = ({ eviction }: ResolvedPolicy, mode: EvictionMode): boolean =>
   mode.mode === 'exact' &&
   eviction?.when === 'decode' &&
+  eviction.shares === undefined &&
   eviction.score.kind === 'slot' &&
   eviction.transforms.length === 0 &&
   !eviction.ordered

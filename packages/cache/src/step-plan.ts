@@ -5,10 +5,26 @@ import type { SeatRange } from './slot-set.ts'
 export interface SeatState {
   /** Tokens read: the index of the next one. */
   readonly seen: number
-  /** Tokens kept in every head; less than `seen` once something was evicted. */
+  /** Tokens kept in every head; less than `seen` once something was evicted. Where heads differ: their mean. */
   readonly stored: number
+  /** Tokens kept in each head [L · H], layer by layer, where heads differ. */
+  readonly heads?: readonly number[]
   /** Whether one more slot holds a victim that the next token will overwrite. */
   readonly victimWaits: boolean
+}
+
+/** When heads that keep different numbers of slots are cut; totals are over the heads that compete. */
+export interface RaggedRules {
+  /** Heads that compete: a layer's, or all. Without competition: 1. */
+  readonly group: number
+  /** Evicts when a group of heads would store so many slots after a forward; one number per group. */
+  readonly triggers: readonly number[]
+  /** Evicts also whenever so many tokens were read; nothing without a threshold. */
+  readonly everyTokens: number | undefined
+  /** The cut waits for the last layer. */
+  readonly afterLastLayer: boolean
+  /** Slots that fill whole pages in every table; a power of two. */
+  readonly pageSlots: number
 }
 
 /** Integers that decide when and where a cache evicts. */
@@ -23,6 +39,8 @@ export interface EvictionRules {
   readonly afterPromptOnly: boolean
   /** The attention pass finds the victim of a single new token. */
   readonly findsVictim: boolean
+  /** Heads keep different numbers of slots. */
+  readonly ragged?: RaggedRules | undefined
 }
 
 /** What one forward will read. */
@@ -45,10 +63,24 @@ export interface StepPlan {
   readonly due: readonly boolean[]
   /** Slots per head of the working set beside the arena; 0 when the new tokens fit into the arena. */
   readonly scratchSlots: number
+  /** Slots per head that the forward looks at, where heads differ: those past it are empty in all of them. */
+  readonly window?: number
   /** Seats before the forward. */
   readonly before: readonly SeatState[]
-  /** Seats after the forward. */
+  /** Seats after the forward; where heads differ and this seat evicts, before it has. */
   readonly after: readonly SeatState[]
+}
+
+/** Runs of neighbouring seats that evict. */
+export function dueRuns(due: readonly boolean[]): SeatRange[] {
+  const runs: { first: number; count: number }[] = []
+  due.forEach((isDue, seat) => {
+    const last = runs.at(-1)
+    if (!isDue) return
+    if (last && last.first + last.count === seat) last.count++
+    else runs.push({ first: seat, count: 1 })
+  })
+  return runs
 }
 
 /** Slots taken in every head of a seat. */
@@ -70,20 +102,21 @@ function advance(rules: EvictionRules, seat: SeatState, newTokens: number): Seat
   return { seen, stored: rules.budget!, victimWaits: rules.findsVictim && newTokens === 1 }
 }
 
-function refuseOverflow(rules: EvictionRules, seat: SeatState, newTokens: number): never {
-  const wanted = usedSlots(seat) + newTokens
+/** Fails for tokens that do not fit although nothing may be evicted to make room for them. */
+export function refuseOverflow(slots: number, stored: number, newTokens: number): never {
   return fail(
     'TRIMKV_POSITION_LIMIT',
-    `The cache holds ${rules.slots} tokens per head and would need ${wanted}`,
+    `The cache holds ${slots} tokens per head and would need ${stored + newTokens}`,
     {
-      why: ['nothing is evicted here, so every new token takes a slot'],
+      why: ['nothing is evicted before the tokens are stored, so every one takes a slot'],
       hint: 'create the cache with a larger capacity, or choose a policy that evicts while decoding',
-      details: { slots: rules.slots, stored: seat.stored, newTokens },
+      details: { slots, stored, newTokens },
     },
   )
 }
 
-function checkRequest(
+/** @throws TRIMKV_OPTION */
+export function checkRequest(
   rules: EvictionRules,
   seats: readonly SeatState[],
   { newTokens, whole }: StepRequest,
@@ -128,7 +161,7 @@ export function planStep(
   const { newTokens, seats: range } = request
   const due = seats.map((seat) => isDue(rules, seat, newTokens))
   const over = seats.findIndex((seat) => !fits(rules, seat, newTokens))
-  if (over >= 0 && !due[over]) refuseOverflow(rules, seats[over]!, newTokens)
+  if (over >= 0 && !due[over]) refuseOverflow(rules.slots, usedSlots(seats[over]!), newTokens)
   if (over >= 0 && seats.length > 1) {
     fail(
       'TRIMKV_UNSUPPORTED',

@@ -21,6 +21,10 @@ export interface Storage<T extends TensorLike> {
   /** Overwrites all elements, row-major. */
   write(tensor: T, values: Float32Array | Int32Array): void
   dispose(tensor: T): void
+  /** Memory of reserved tensors is taken and given back in pieces of so many bytes. */
+  readonly pageBytes: number
+  /** Zeros the slots past each head's `count` [B, H] in a table [B, H, cap(, D)] and frees whole pages of them. */
+  clearSlots(table: T, count: T): void
 }
 
 /** What a cache asks of a native tensor. */
@@ -32,6 +36,7 @@ export interface StoredTensor extends TensorLike, Disposable {
 /** What a cache asks of a device. */
 export interface StorageDevice<T extends TensorLike> {
   readonly ops: Ops<T>
+  readonly pageBytes: number
   zeros(spec: TensorSpec): T
   reserve(spec: TensorSpec): T
 }
@@ -44,6 +49,8 @@ export const deviceStorage = <T extends StoredTensor>(device: StorageDevice<T>):
   read: (tensor) => tensor.read(),
   write: (tensor, values) => tensor.write(values),
   dispose: (tensor) => tensor[Symbol.dispose](),
+  pageBytes: device.pageBytes,
+  clearSlots: (data, count) => device.ops.clearSlots({ data, count }),
 })
 
 function readReference(tensor: RefTensor): Float32Array | Int32Array {
@@ -62,4 +69,6 @@ export const referenceStorage = (): Storage<RefTensor> => ({
   read: readReference,
   write: (tensor, values) => tensor.assign(values),
   dispose: () => {},
+  pageBytes: 4096,
+  clearSlots: (data, count) => referenceOps().clearSlots({ data, count }),
 })

@@ -1,4 +1,6 @@
 import type { Policy } from '../policy.ts'
+import { adakv } from './adakv.ts'
+import { dbtrimkv } from './dbtrimkv.ts'
 import { full } from './full.ts'
 import { h2o } from './h2o.ts'
 import { keydiff } from './keydiff.ts'
@@ -17,10 +19,12 @@ export type PolicyTable = {
   readonly h2o: Policy
   readonly snapkv: Policy
   readonly trimkv: Policy
+  readonly dbtrimkv: Policy
   readonly 'r-kv': Policy
   readonly keydiff: Policy
   readonly tova: Policy
   readonly knorm: Policy
+  readonly adakv: Policy
   readonly random: Policy
 }
 
@@ -32,9 +36,11 @@ export const policies: PolicyTable = {
   h2o,
   snapkv,
   trimkv,
+  dbtrimkv,
   'r-kv': rKv,
   keydiff,
   tova,
   knorm,
+  adakv,
   random,
 }

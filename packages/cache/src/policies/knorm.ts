@@ -2,7 +2,8 @@ import type { ColumnWriter } from '../needs.ts'
 import { definePolicy, type Policy } from '../policy.ts'
 import { writtenScore } from '../score.ts'
 
-const shortness: ColumnWriter = {
+/** −‖k‖, written with each token. */
+export const shortness: ColumnWriter = {
   kind: 'ops',
   write(ops, { k }) {
     const norm = ops.keyNorm({ k }, { log: false })

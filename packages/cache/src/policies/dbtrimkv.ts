@@ -1,0 +1,49 @@
+import { definePolicy, type Policy, pooled } from '../policy.ts'
+import { decay } from '../score.ts'
+
+/**
+ * TRIM-KV with one budget for all heads: tokens of all layers and heads compete by `age · log β`, so that heads which
+ * forget fast leave their slots to heads which do not. A threshold drops what has decayed below it before it must go.
+ */
+export const dbtrimkv: Policy = definePolicy({
+  name: 'dbtrimkv',
+  source:
+    'DBTrimKV (arXiv:2605.09649); released TRIM-KV code, dynamic cache, strategies alpha, knorm_alpha, layer_wise_*, threshold',
+  phases: ['decode', 'prefill-agnostic'],
+  options: {
+    scope: {
+      type: 'choice',
+      choices: ['model', 'layer'],
+      default: 'model',
+      doc: 'heads that compete: model for all, layer for those of one layer',
+    },
+    min: {
+      type: 'int',
+      default: 0,
+      min: 0,
+      doc: 'tokens every head keeps beside what it wins; the released floor_budget_ratio f is budget · f of them',
+    },
+    threshold: {
+      type: 'number',
+      default: 0,
+      min: 0,
+      max: 1,
+      doc: 'drop tokens whose weight β^age has fallen below this, even within the budget; default 0, none',
+    },
+    score: {
+      type: 'choice',
+      choices: ['alpha', 'knorm_alpha'],
+      default: 'alpha',
+      doc: 'alpha: age · log β; knorm_alpha: plus the logarithm of the length of the key',
+    },
+  },
+  parts: ({ scope, min, threshold, score }, { ageOffset, budget }) => ({
+    score: decay({ ageOffset, logKeyNorm: score === 'knorm_alpha' }),
+    allocate: pooled({
+      budget,
+      scope,
+      floor: { kind: 'least', slots: min },
+      threshold: Math.log(threshold),
+    }),
+  }),
+})
