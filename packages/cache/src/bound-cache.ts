@@ -4,7 +4,7 @@ import type { HostLayer } from './host-access.ts'
 import type { BoundForward, LayerTokens } from './kv-cache.ts'
 import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
 import { ratedColumns, rateSlots } from './rate-slots.ts'
-import type { Eviction, ResolvedPolicy } from './resolved-policy.ts'
+import { type Eviction, pinning, type ResolvedPolicy } from './resolved-policy.ts'
 import {
   copySlots,
   keepSlots,
@@ -43,6 +43,8 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
   readonly #parts: CacheParts<T>
   readonly #plan: StepPlan
   readonly #inputs: StepInputs<T>
+  /** That of the policy, with the pinned tokens of this plan. */
+  readonly #eviction: Eviction | undefined
   readonly #appending: Appending<T>
   #scratch: SlotTables<T> | undefined
 
@@ -55,6 +57,7 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
     this.#parts = parts
     this.#plan = step.plan
     this.#inputs = step.inputs
+    this.#eviction = parts.policy.eviction && pinning(parts.policy.eviction, step.plan.pinned)
     const { name, needs } = parts.policy
     this.needs = { logBeta: 'logBeta' in needs.columns }
     this.scores = parts.layers.map(() => undefined)
@@ -77,7 +80,7 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
   }
 
   #attendInPlace(tokens: Incoming<T>, { slots, victim, ring }: LocalLayer<T>): T {
-    const { eviction } = this.#parts.policy
+    const eviction = this.#eviction
     appendTokens(this.#appending, tokens, { slots, victim })
     if (eviction && victim && this.#plan.newTokens === 1) {
       const out = this.#attendFindingVictim(tokens.q, { slots, victim, eviction })
@@ -158,7 +161,7 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
   /** More new tokens than the arena has room for: attend in a working set, move back what is kept. */
   #attendBeside(tokens: Incoming<T>, { slots, victim, ring }: LocalLayer<T>): T {
     const ops = this.#ops
-    const { eviction } = this.#parts.policy
+    const eviction = this.#eviction
     if (!eviction) fail('TRIMKV_INVARIANT', 'a cache that keeps everything was planned with a working set')
     const beside = { ...this.#sharedScratch(), count: ops.copy({ x: slots.count }, { dtype: 'i32' }) }
     if (this.#plan.before[0]!.seen > 0)

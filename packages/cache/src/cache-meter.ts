@@ -29,6 +29,8 @@ export interface Ledger {
    * @param states the plan's seats once it is done, and all other seats
    */
   record(plan: StepPlan, states: { readonly after: readonly SeatState[]; readonly others: readonly SeatState[] }): void
+  /** Notes that a seat takes so many slots per head into use. */
+  take(seat: number, used: number): void
   read(seats: readonly SeatState[]): CacheMeter
 }
 
@@ -53,16 +55,20 @@ export class MemoryLedger implements Ledger {
   /** Notes a forward. */
   record(plan: StepPlan): void {
     const { seats, newTokens, scratchSlots, before } = plan
-    const { slots, shape } = this.#sizes
+    const { shape } = this.#sizes
     before.forEach((seat, i) => {
       this.#peakEntries = Math.max(this.#peakEntries, seat.stored + newTokens)
       if (scratchSlots > 0) return
-      const pages = Math.ceil((usedSlots(seat) + newTokens) / pageSlots)
-      const at = seats.first + i
-      this.#committed[at] = Math.max(this.#committed[at]!, Math.min(slots, pages * pageSlots))
+      this.take(seats.first + i, usedSlots(seat) + newTokens)
     })
     const scratch = (scratchSlots * this.#slotBytes()) / shape.layers
     this.#peakScratch = Math.max(this.#peakScratch, scratch)
+  }
+
+  /** Notes that a seat takes so many slots per head into use. */
+  take(seat: number, used: number): void {
+    const pages = Math.ceil(used / pageSlots)
+    this.#committed[seat] = Math.max(this.#committed[seat]!, Math.min(this.#sizes.slots, pages * pageSlots))
   }
 
   #columnBytes(): number {

@@ -35,6 +35,19 @@ export {
 } from './policy.ts'
 export { smallestBudget } from './resolved-policy.ts'
 export {
+  canTruncate,
+  copySeatSlots,
+  finishSeatCopy,
+  type SeatCopy,
+  type SeatHolder,
+  type SeatTensor,
+  type SlotCounts,
+  seatTensors,
+  seatToFill,
+  slotCounts,
+  truncateSeat,
+} from './seat-image.ts'
+export {
   attentionMass,
   decay,
   type HostScore,

@@ -12,7 +12,8 @@ import type { Policy } from './policy.ts'
 import { RaggedCache, type RaggedParts } from './ragged-cache.ts'
 import { meanSlots, planRagged } from './ragged-plan.ts'
 import { clearSeats, createRaggedLayers, raggedTensors } from './ragged-tables.ts'
-import { type ResolvedPolicy, resolvePolicy } from './resolved-policy.ts'
+import { checkPinned, type PolicyChoice, type ResolvedPolicy, resolvePolicy } from './resolved-policy.ts'
+import type { SeatAccess } from './seat-image.ts'
 import { type SeatRange, seatRows } from './slot-set.ts'
 import {
   type EvictionRules,
@@ -54,7 +55,7 @@ export interface CacheNeeds {
   readonly wholePrompt: boolean
 }
 
-const emptySeat: SeatState = { seen: 0, stored: 0, victimWaits: false }
+const emptySeat: SeatState = { seen: 0, stored: 0, victimWaits: false, pinned: 0 }
 
 /**
  * Keys and values of `batch` sequences under a policy and a hard budget. All memory is taken when it is made: M + 1 slots
@@ -76,6 +77,7 @@ export class KvArena<T extends TensorLike> implements Disposable {
   readonly policy: ResolvedPolicy
   readonly #parts: CacheParts<T>
   readonly #rules: EvictionRules
+  readonly #choice: PolicyChoice
   readonly #ragged: RaggedParts<T> | undefined
   readonly #ledger: Ledger
   readonly #seats: SeatState[]
@@ -84,13 +86,8 @@ export class KvArena<T extends TensorLike> implements Disposable {
   constructor(options: KvCacheOptions<T>) {
     const { storage, shape, batch = 1, kvDtype = 'f32', capacity, budget, mode } = options
     checkShape(shape, batch)
-    const policy = resolvePolicy({
-      policy: options.policy,
-      options: options.options ?? {},
-      budget,
-      mode,
-      shape,
-    })
+    const choice = { policy: options.policy, options: options.options ?? {}, budget, mode, shape }
+    const policy = resolvePolicy(choice)
     const rules = evictionRules(policy, options)
     const evicting = policy.eviction?.when === 'decode'
     const how = { reserved: !evicting && typeof capacity === 'object', findsVictim: rules.findsVictim }
@@ -100,6 +97,7 @@ export class KvArena<T extends TensorLike> implements Disposable {
     this.slots = rules.slots
     this.batch = batch
     this.#rules = rules
+    this.#choice = choice
     this.#ragged = createRagged({ ...sizes, storage, policy }, rules)
     const layers =
       this.#ragged?.layers ?? Array.from({ length: shape.layers }, () => createLayer(storage, sizes, how))
@@ -237,6 +235,38 @@ export class KvArena<T extends TensorLike> implements Disposable {
     for (const { slots, victim } of layers) {
       fill(slots.count, 0)
       if (victim) fill(victim, -1)
+    }
+  }
+
+  /**
+   * Never evicts the first tokens of a sequence, inside its budget. A seat that is emptied forgets it.
+   * @throws TRIMKV_BUDGET_TOO_SMALL naming the smallest budget that holds them, TRIMKV_OPTION when something was dropped before
+   */
+  pin(seat: number, tokens: number): void {
+    const state = this.#seat(seat)
+    checkPinned(this.#choice, this.policy, tokens)
+    if (state.seen > state.stored && tokens > state.pinned) {
+      fail('TRIMKV_OPTION', `The first ${tokens} tokens cannot be pinned any more`, {
+        why: [`${state.seen - state.stored} tokens were evicted already`],
+        hint: 'pin before the sequence is read',
+      })
+    }
+    this.#seats[seat] = { ...state, pinned: tokens }
+  }
+
+  /** What belongs to one sequence, to copy, save or fill it. */
+  seatAccess(seat: number): SeatAccess<T> {
+    const state = this.#seat(seat)
+    const { storage, layers } = this.#parts
+    return {
+      storage,
+      layers,
+      seat,
+      state,
+      setState: (next) => {
+        this.#ledger.take(seat, usedSlots(next))
+        this.#seats[seat] = next
+      },
     }
   }
 

@@ -88,6 +88,9 @@ export class PageLedger implements Ledger {
     this.#peakEntries = Math.max(this.#peakEntries, ...peaks.map((peak) => Math.ceil(peak.entries)))
   }
 
+  /** Nothing to note: what a seat holds says which pages it takes. */
+  take(): void {}
+
   read(seats: readonly SeatState[]): CacheMeter {
     const { shape, kvDtype } = this.#sizes
     const heads = seats.flatMap((seat) => seat.heads!)

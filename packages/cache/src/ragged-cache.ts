@@ -5,7 +5,7 @@ import type { HostLayer } from './host-access.ts'
 import type { BoundForward, LayerTokens } from './kv-cache.ts'
 import { layerHeads, type RaggedTables } from './ragged-tables.ts'
 import { rateSlots } from './rate-slots.ts'
-import type { Eviction, HeadShares } from './resolved-policy.ts'
+import { type Eviction, type HeadShares, pinning } from './resolved-policy.ts'
 import { keepSlots, mapTables, type SeatRange, type SlotSet, seatRows, seatSlots, tableList } from './slot-set.ts'
 import { dueRuns, type EvictionRules, type RaggedRules, type StepPlan } from './step-plan.ts'
 
@@ -28,6 +28,8 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
   readonly #parts: RaggedParts<T>
   readonly #plan: StepPlan
   readonly #inputs: StepInputs<T>
+  /** That of the policy, with the pinned tokens of this plan. */
+  readonly #eviction: Eviction
   readonly #appending: Appending<T>
   readonly #runs: readonly SeatRange[]
 
@@ -40,6 +42,7 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
     this.#parts = parts
     this.#plan = step.plan
     this.#inputs = step.inputs
+    this.#eviction = pinning(parts.eviction, step.plan.pinned)
     this.#runs = dueRuns(step.plan.due)
     const { name, needs } = parts.policy
     this.needs = { logBeta: 'logBeta' in needs.columns }
@@ -87,7 +90,7 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
     { layer, slots, ring }: { layer: number; slots: SlotSet<T>; ring: T | undefined },
     run: SeatRange,
   ): T {
-    const { policy, shape, storage, eviction } = this.#parts
+    const { policy, shape, storage } = this.#parts
     const from: HostLayer<T> = {
       policy: policy.name,
       layer,
@@ -96,7 +99,7 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
       seen: seatRows(this.#ops, this.#inputs.seen, run),
       ring: ring && seatRows(this.#ops, ring, run),
     }
-    const scores = rateSlots({ ops: this.#ops, storage, eviction }, from)
+    const scores = rateSlots({ ops: this.#ops, storage, eviction: this.#eviction }, from)
     this.scores[layer] ??= scores
     return scores
   }

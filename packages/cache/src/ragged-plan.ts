@@ -2,6 +2,7 @@ import { fail } from '@trimkv/tensor'
 import type { SeatRange } from './slot-set.ts'
 import {
   checkRequest,
+  commonPin,
   type EvictionRules,
   type RaggedRules,
   refuseOverflow,
@@ -22,7 +23,7 @@ export const groupTotals = (heads: readonly number[], group: number): number[] =
 /** A seat that has read more tokens and dropped none of them. */
 function appended(seat: SeatState, newTokens: number): SeatState {
   const heads = seat.heads!.map((n) => n + newTokens)
-  return { seen: seat.seen + newTokens, stored: meanSlots(heads), victimWaits: false, heads }
+  return { ...seat, seen: seat.seen + newTokens, stored: meanSlots(heads), heads }
 }
 
 function isDue(
@@ -45,7 +46,8 @@ function windowFor(slots: number, rules: EvictionRules, { pageSlots }: RaggedRul
 /**
  * Decides what a forward will do where heads keep different numbers of slots. New tokens always go into the arena.
  * @param before states of the seats in `range`
- * @throws TRIMKV_OPTION, TRIMKV_POSITION_LIMIT when a head has no room for the tokens
+ * @throws TRIMKV_OPTION, TRIMKV_POSITION_LIMIT when a head has no room for the tokens, TRIMKV_UNSUPPORTED
+ * when sequences pin different numbers of tokens
  */
 export function planRagged(
   rules: EvictionRules,
@@ -61,11 +63,13 @@ export function planRagged(
   const after = before.map((seat) => appended(seat, newTokens))
   const due = before.map((seat, i) => isDue(rules, ragged, { before: seat, after: after[i]! }))
   const window = windowFor(most + newTokens, rules, ragged)
+  const pinned = commonPin(before)
   const key = [
     `seats ${seats.first}+${seats.count}`,
     `new ${newTokens}`,
     `window ${window}`,
+    ...(pinned > 0 ? [`pinned ${pinned}`] : []),
     ...(due.some(Boolean) ? [`due ${due.map(Number).join('')}`] : []),
   ].join(', ')
-  return { key, seats, newTokens, due, scratchSlots: 0, window, before: [...before], after }
+  return { key, seats, newTokens, due, pinned, scratchSlots: 0, window, before: [...before], after }
 }

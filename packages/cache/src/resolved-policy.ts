@@ -46,12 +46,15 @@ export interface PolicyChoice {
   readonly budget: number | undefined
   readonly mode: EvictionMode
   readonly shape: CacheShape
+  /** First tokens of the sequence that must stay beside those the policy protects. Default 0. */
+  readonly pinned?: number
 }
 
 /** Beyond this no smallest budget is searched for: the parts protect a share of any budget. */
 const largestSearched = 65_536
 
-const protectedTokens = ({ protect }: PolicyParts): number => (protect?.first ?? 0) + (protect?.last ?? 0)
+const protectedTokens = ({ protect }: PolicyParts, pinned: number): number =>
+  Math.max(protect?.first ?? 0, pinned) + (protect?.last ?? 0)
 
 function partsFor(
   { policy, options, mode, shape }: PolicyChoice,
@@ -63,7 +66,7 @@ function partsFor(
 /** The smallest budget that leaves room for one token that is not protected. */
 export function smallestBudget(choice: PolicyChoice): number | undefined {
   for (let budget = 1; budget <= largestSearched; budget++) {
-    if (protectedTokens(partsFor(choice, budget)) < budget) return budget
+    if (protectedTokens(partsFor(choice, budget), choice.pinned ?? 0) < budget) return budget
   }
   return undefined
 }
@@ -175,6 +178,24 @@ export function resolvePolicy(choice: PolicyChoice): ResolvedPolicy {
     orderedSlots || (score.kind !== 'slot' && score.orderedSlots) || transforms.some((t) => t.orderedSlots)
   const needs = unionOfNeeds(name, [score.needs, ...transforms.map((transform) => transform.needs)])
   return { name, needs, eviction: { ...amounts, when, score, transforms, protect, ordered } }
+}
+
+/** The same eviction, with the first `pinned` tokens of the sequence protected too. */
+export const pinning = (eviction: Eviction, pinned: number): Eviction => {
+  const { protect } = eviction
+  return { ...eviction, protect: { ...protect, first: Math.max(protect.first, pinned) } }
+}
+
+/**
+ * Checks that a budget holds the first `pinned` tokens beside the last ones its policy protects, and one more.
+ * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL naming the smallest valid budget
+ */
+export function checkPinned(choice: PolicyChoice, { eviction }: ResolvedPolicy, pinned: number): void {
+  if (!Number.isSafeInteger(pinned) || pinned < 0) {
+    fail('TRIMKV_OPTION', `pin must be an integer ≥ 0, got ${pinned}`, { details: { option: 'pin', value: pinned } })
+  }
+  if (!eviction) return
+  checkProtected({ ...choice, budget: eviction.budget, pinned }, eviction, pinning(eviction, pinned).protect)
 }
 
 /** Whether the attention pass itself finds the victim: one slot rated alone, evicted at every step. */

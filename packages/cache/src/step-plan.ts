@@ -11,6 +11,8 @@ export interface SeatState {
   readonly heads?: readonly number[]
   /** Whether one more slot holds a victim that the next token will overwrite. */
   readonly victimWaits: boolean
+  /** First tokens that are never evicted, beside those its policy protects. */
+  readonly pinned: number
 }
 
 /** When heads that keep different numbers of slots are cut; totals are over the heads that compete. */
@@ -61,6 +63,8 @@ export interface StepPlan {
   readonly newTokens: number
   /** Which seats evict after this forward, from the first of `seats` on. */
   readonly due: readonly boolean[]
+  /** First tokens of these seats that are never evicted. */
+  readonly pinned: number
   /** Slots per head of the working set beside the arena; 0 when the new tokens fit into the arena. */
   readonly scratchSlots: number
   /** Slots per head that the forward looks at, where heads differ: those past it are empty in all of them. */
@@ -98,8 +102,9 @@ function isDue(rules: EvictionRules, seat: SeatState, newTokens: number): boolea
 
 function advance(rules: EvictionRules, seat: SeatState, newTokens: number): SeatState {
   const seen = seat.seen + newTokens
-  if (!isDue(rules, seat, newTokens)) return { seen, stored: seat.stored + newTokens, victimWaits: false }
-  return { seen, stored: rules.budget!, victimWaits: rules.findsVictim && newTokens === 1 }
+  if (!isDue(rules, seat, newTokens))
+    return { ...seat, seen, stored: seat.stored + newTokens, victimWaits: false }
+  return { ...seat, seen, stored: rules.budget!, victimWaits: rules.findsVictim && newTokens === 1 }
 }
 
 /** Fails for tokens that do not fit although nothing may be evicted to make room for them. */
@@ -132,7 +137,7 @@ export function checkRequest(
 }
 
 function keyOf(
-  { seats, newTokens, due, scratchSlots, before }: Omit<StepPlan, 'key'>,
+  { seats, newTokens, due, scratchSlots, before, pinned }: Omit<StepPlan, 'key'>,
   findsVictim: boolean,
 ): string {
   const dropsVictim = scratchSlots > 0 && before[0]!.victimWaits
@@ -140,6 +145,7 @@ function keyOf(
   return [
     `seats ${seats.first}+${seats.count}`,
     `new ${newTokens}`,
+    ...(pinned > 0 ? [`pinned ${pinned}`] : []),
     ...(scratchSlots > 0 ? [`scratch ${scratchSlots}${before[0]!.seen === 0 ? ' from empty' : ''}`] : []),
     ...(dropsVictim ? ['drop victim'] : []),
     ...(showsDue ? [`due ${due.map(Number).join('')}`] : []),
@@ -147,10 +153,22 @@ function keyOf(
 }
 
 /**
+ * First tokens that all these sequences never evict.
+ * @throws TRIMKV_UNSUPPORTED when their numbers differ
+ */
+export function commonPin(seats: readonly SeatState[]): number {
+  const { pinned } = seats[0]!
+  if (seats.every((seat) => seat.pinned === pinned)) return pinned
+  return fail('TRIMKV_UNSUPPORTED', 'Sequences that pin different numbers of tokens cannot share a forward', {
+    hint: 'run one forward for each number',
+  })
+}
+
+/**
  * Decides what a forward will do, from what the host knows.
  * @param seats states of the seats in `range`
  * @throws TRIMKV_OPTION, TRIMKV_POSITION_LIMIT when nothing may be evicted and the tokens do not fit,
- * TRIMKV_UNSUPPORTED when several seats at once would need a working set
+ * TRIMKV_UNSUPPORTED when several seats at once would need a working set, or pin different numbers of tokens
  */
 export function planStep(
   rules: EvictionRules,
@@ -171,8 +189,9 @@ export function planStep(
       },
     )
   }
+  const pinned = commonPin(seats)
   const scratchSlots = over < 0 ? 0 : newTokens + (seats[0]!.seen === 0 ? 0 : rules.slots)
   const after = seats.map((seat) => advance(rules, seat, newTokens))
-  const plan = { seats: range, newTokens, due, scratchSlots, before: [...seats], after }
+  const plan = { seats: range, newTokens, due, pinned, scratchSlots, before: [...seats], after }
   return { ...plan, key: keyOf(plan, rules.findsVictim) }
 }

@@ -13,6 +13,7 @@ import {
   type Tokenizer,
 } from '@trimkv/io'
 import { bindGates, bindWeights, type Decoder, type DecoderSpec, specOf } from '@trimkv/models'
+import { type ModelFingerprint, modelFingerprint } from './session/model-fingerprint.ts'
 import { createDevice, type Device, type DType, type Tensor } from '@trimkv/tensor'
 
 /** How far loading is. Weights are mapped, not read, so this is over soon; pages come in with the first forward. */
@@ -50,6 +51,8 @@ export interface Model extends Disposable {
   readonly endIds: ReadonlySet<number>
   /** One line each: what is unusual about this model or its gates. */
   readonly warnings: readonly string[]
+  /** What tells these weights and gates from others, read on first use. */
+  fingerprint(): Promise<ModelFingerprint>
   /** Loaded on first use. @throws TRIMKV_NOT_FOUND when the folder has none */
   tokenizer(): Promise<Tokenizer>
   /** Loaded on first use; undefined when the model has none. */
@@ -199,6 +202,7 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
     gatesBudget: opened.gates?.config.memorySize,
     endIds: opened.endIds,
     warnings: bound.warnings,
+    fingerprint: lazily(() => modelFingerprint(bound.spec, opened)),
     tokenizer: lazily(() => loadTokenizer(dir)),
     chatTemplate: lazily(() => loadChatTemplate(dir)),
     [Symbol.dispose]() {

@@ -9,6 +9,31 @@ export function widenBf16(bits: Uint16Array): Float32Array {
   return new Float32Array(words.buffer)
 }
 
+/** The bits of values that bf16 holds exactly, such as widened ones. */
+export function narrowBf16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length)
+  const bits = new Uint16Array(values.length)
+  for (let i = 0; i < bits.length; i++) bits[i] = words[i]! >>> 16
+  return bits
+}
+
+/** The bits of values that f16 holds exactly, such as widened ones; subnormals included. */
+export function narrowF16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length)
+  const bits = new Uint16Array(values.length)
+  for (let i = 0; i < bits.length; i++) bits[i] = narrowOneF16(words[i]!, values[i]!)
+  return bits
+}
+
+function narrowOneF16(wide: number, number: number): number {
+  const sign = (wide >>> 16) & 0x8000
+  const exponent = (wide >>> 23) & 0xff
+  if (exponent === 0xff) return sign | 0x7c00 | ((wide >>> 13) & 0x3ff)
+  // Below 2^-14 f16 counts in steps of 2^-24.
+  if (exponent < 113) return sign | (Math.abs(number) * 2 ** 24)
+  return sign | ((exponent - 112) << 10) | ((wide >>> 13) & 0x3ff)
+}
+
 /** Widens IEEE f16, given as its bits; exact, subnormals included. */
 export function widenF16(bits: Uint16Array): Float32Array {
   tableF16 ??= Float32Array.from({ length: 1 << 16 }, (_, half) => widenOneF16(half))

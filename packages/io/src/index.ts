@@ -16,6 +16,12 @@ export { type ModelConfig, type ModelFamily, parseModelConfig, readModelConfig }
 export { readTensorBytes, readTensorData, readTensorIntegers } from './read-tensor.ts'
 export type { RopeConfig } from './rope-config.ts'
 export { openCheckpoint, openSafetensors } from './safetensors.ts'
+export {
+  openSealedSafetensors,
+  type SealedFile,
+  type TensorOnDemand,
+  writeSealedSafetensors,
+} from './sealed-safetensors.ts'
 export type { FileDtype, TensorEntry, TensorListing } from './tensor-listing.ts'
 export type { TensorsToWrite, TensorToWrite } from './tensor-to-write.ts'
 export type { DecodeOptions, StreamDecoder, TokenText } from './token-text.ts'

@@ -19,7 +19,13 @@ export async function writeSafetensors(
     if (name === '__metadata__') fail('TRIMKV_OPTION', 'a tensor cannot be named __metadata__ in safetensors')
     checkTensorToWrite(name, tensor)
   }
-  const header = encodeHeader(ordered, metadata)
+  const entries = ordered.map(([name, { dtype, shape, data }]) => ({
+    name,
+    fileDtype: fileDtypeOf[dtype],
+    shape,
+    byteLength: data.byteLength,
+  }))
+  const header = encodeHeader(entries, metadata)
   await writeAtomically(path, [header, ...ordered.map(([, { data }]) => data)])
 }
 
@@ -29,12 +35,28 @@ type NamedTensor = readonly [name: string, tensor: TensorToWrite]
 const byAlignment = ([nameA, a]: NamedTensor, [nameB, b]: NamedTensor): number =>
   dtypeBytes(b.dtype) - dtypeBytes(a.dtype) || (nameA < nameB ? -1 : 1)
 
-function encodeHeader(tensors: readonly NamedTensor[], metadata: Readonly<Record<string, string>>): Buffer {
+/** A tensor as the header lists it. */
+export interface HeaderEntry {
+  readonly name: string
+  /** Element type as safetensors names it. */
+  readonly fileDtype: string
+  readonly shape: readonly number[]
+  readonly byteLength: number
+}
+
+/**
+ * The bytes before the data of a safetensors file whose tensors follow in this order.
+ * @throws TrimError `TRIMKV_OPTION` for metadata that is not text, and for a header over the limit of the format
+ */
+export function encodeHeader(
+  tensors: readonly HeaderEntry[],
+  metadata: Readonly<Record<string, string>>,
+): Buffer {
   let offset = 0
-  const entries = tensors.map(([name, { dtype, shape, data }]) => {
+  const entries = tensors.map(({ name, fileDtype, shape, byteLength }) => {
     const begin = offset
-    offset += data.byteLength
-    return [name, { dtype: fileDtypeOf[dtype], shape, data_offsets: [begin, offset] }] as const
+    offset += byteLength
+    return [name, { dtype: fileDtype, shape, data_offsets: [begin, offset] }] as const
   })
   const hasMetadata = Object.keys(metadata).length > 0
   if (Object.values(metadata).some((text) => typeof text !== 'string')) {

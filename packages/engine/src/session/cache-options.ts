@@ -35,6 +35,8 @@ export interface CacheOptions {
   readonly kvDtype?: KvDType
   /** Prompt tokens per forward; 0 reads the prompt at once. Default 512, or all for policies that rate a whole prompt. */
   readonly chunk?: number
+  /** First tokens of a sequence that are never evicted, inside the budget. Default 0. */
+  readonly pin?: number
   /** Allow positions past the longest sequence the model was made for. */
   readonly beyondLimit?: boolean
   /** Added to every rotary position. Default 0. */
@@ -51,6 +53,7 @@ export interface CacheSettings {
   readonly kvDtype: KvDType
   /** Tokens per forward; undefined: not chosen by the caller; 0: all. */
   readonly chunk: number | undefined
+  readonly pin: number
   readonly beyondLimit: boolean
   readonly positionOffset: number
 }
@@ -109,6 +112,7 @@ export interface BudgetContext {
  */
 export function resolveCacheOptions(options: CacheOptions, context: BudgetContext): CacheSettings {
   checkInteger('chunk', options.chunk)
+  checkInteger('pin', options.pin)
   checkInteger('positionOffset', options.positionOffset)
   const { policy, policyOptions } = chosenPolicy(options.policy ?? (context.hasGates ? 'trimkv' : 'full'))
   const mode = chosenMode(options)
@@ -123,6 +127,7 @@ export function resolveCacheOptions(options: CacheOptions, context: BudgetContex
     mode,
     kvDtype,
     chunk: mode.mode === 'exact' ? 1 : options.chunk,
+    pin: options.pin ?? 0,
     beyondLimit: options.beyondLimit ?? false,
     positionOffset: options.positionOffset ?? 0,
   }

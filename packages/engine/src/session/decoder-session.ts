@@ -104,6 +104,18 @@ function concatenated(parts: readonly Float32Array[]): Float32Array {
   return out
 }
 
+/** Runs of neighbouring seats that pin the same number of tokens. */
+function samePins(cache: KvArena<Tensor>, { first, count }: SeatRange): SeatRange[] {
+  const runs: { first: number; count: number }[] = []
+  const pinOf = (seat: number): number => cache.seatAccess(seat).state.pinned
+  for (let seat = first; seat < first + count; seat++) {
+    const last = runs.at(-1)
+    if (last && pinOf(last.first) === pinOf(seat)) last.count++
+    else runs.push({ first: seat, count: 1 })
+  }
+  return runs
+}
+
 const readFloats = (tensor: Tensor): Float32Array => tensor.read() as Float32Array
 
 /**
@@ -142,14 +154,38 @@ export class DecoderSession implements Disposable {
   /**
    * Empties a seat for a sequence. Rotary factors are chosen here, once per sequence.
    * @param totalTokens tokens of the sequence when it ends: the prompt and all tokens to come
+   * @param pin first tokens that are never evicted; default: option `pin`
+   * @throws TRIMKV_BUDGET_TOO_SMALL when the budget does not hold the pinned tokens
    */
-  begin(seat: number, totalTokens: number): void {
+  begin(seat: number, totalTokens: number, pin: number = this.options.pin): void {
     const { invFreq, scale } = ropeParameters(this.model.spec.rope, totalTokens)
     if (!this.#fresh) this.cache.reset(seat)
-    const row = this.model.device.ops.slice(this.#invFreq, { axis: 0, start: seat, length: 1 })
-    row.write(invFreq)
-    row[Symbol.dispose]()
+    this.cache.pin(seat, pin)
+    this.#writeRotary(seat, invFreq)
     this.#ropeScale = scale
+  }
+
+  /** Rotary factors of a sequence [rotaryDim / 2], to be carried to where it goes on. */
+  rotary(seat: number): Float32Array {
+    using row = this.#rotaryRow(seat)
+    return row.read() as Float32Array
+  }
+
+  /** Takes over a sequence that was put into a seat of the cache from elsewhere, instead of `begin`. */
+  adopt(seat: number, rotary: Float32Array): void {
+    this.#writeRotary(seat, rotary)
+    // The scale is the same for all lengths of a model.
+    this.#ropeScale = ropeParameters(this.model.spec.rope, 1).scale
+    this.#fresh = false
+  }
+
+  #writeRotary(seat: number, invFreq: Float32Array): void {
+    using row = this.#rotaryRow(seat)
+    row.write(invFreq)
+  }
+
+  #rotaryRow(seat: number): Tensor {
+    return this.model.device.ops.slice(this.#invFreq, { axis: 0, start: seat, length: 1 })
   }
 
   /**
@@ -160,6 +196,8 @@ export class DecoderSession implements Disposable {
     const { ids, output, signal, whole = false, seats = { first: 0, count: this.cache.batch } } = request
     signal?.throwIfAborted()
     this.#checkIds(ids)
+    const apart = samePins(this.cache, seats)
+    if (apart.length > 1) return this.#forwardApart(request, { seats, apart })
     const plan = this.cache.plan({ seats, newTokens: ids[0]!.length, whole })
     this.#fresh = false
     const key = `${plan.newTokens} new, ${output.kind}, ${plan.key}`
@@ -174,6 +212,37 @@ export class DecoderSession implements Disposable {
       logBeta: logBeta.map(readFloats),
       evicted: plan.due.includes(true),
       scores: () => scores.map((tensor) => tensor && readFloats(tensor)),
+    }
+  }
+
+  /** Sequences that pin different numbers of tokens are read one run of equals after the other. */
+  async #forwardApart(
+    request: ForwardRequest,
+    { seats, apart }: { readonly seats: SeatRange; readonly apart: readonly SeatRange[] },
+  ): Promise<ForwardResult> {
+    const results: ForwardResult[] = []
+    const { ids, output } = request
+    for (const part of apart) {
+      const start = part.first - seats.first
+      const end = start + part.count
+      const perSeat = ids[0]!.length
+      results.push(
+        await this.forward({
+          ...request,
+          seats: part,
+          ids: ids.slice(start, end),
+          output:
+            output.kind === 'logProbs'
+              ? { ...output, targets: output.targets.slice(start * perSeat, end * perSeat) }
+              : output,
+        }),
+      )
+    }
+    return {
+      values: concatenated(results.map(({ values }) => values)),
+      logBeta: [],
+      evicted: results.some(({ evicted }) => evicted),
+      scores: () => [],
     }
   }
 
