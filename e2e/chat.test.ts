@@ -37,8 +37,8 @@ async function say(chat: ChatSession, message: string, signal?: AbortSignal) {
   for await (const event of chat.send(message, signal)) events.push(event)
   const done = events.at(-1)
   if (done?.type !== 'done') throw new Error('the answer did not end')
-  const read = events.flatMap((event) => (event.type === 'prefill' ? [event.total] : []))[0]
-  return { ...done, read }
+  const [first] = events.filter((event) => event.type === 'prefill')
+  return { ...done, read: first?.total, reread: first?.reread }
 }
 
 describe('ChatSession', () => {
@@ -82,8 +82,28 @@ describe('ChatSession', () => {
     expect(Math.round(long.usage.meter.allocatedBytes / page)).toBe(2)
   })
 
-  it('reads everything again when the template rewrites what was said', async () => {
-    using chat = new ChatSession(forgetful, { policy: 'full', maxNewTokens: 3 })
+  it.each(['full', 'trimkv'])('keeps what the template did not rewrite, under %s', async (policy) => {
+    const before = { policy, budget: 64 }
+    using chat = new ChatSession(forgetful, { ...before, maxNewTokens: 3 })
+    await say(chat, ' put key library . find key')
+    const second = await say(chat, ' . put lamp hall . find lamp')
+    expect([second.read, second.usage.reusedTokens, second.reread]).toEqual([7, 7, undefined])
+    const fresh = await generate(model, '<|bos|> put key library . find key . put lamp hall . find lamp', {
+      policy: 'full',
+      maxNewTokens: 3,
+    }).result()
+    expect(second.ids).toEqual(fresh.ids)
+  })
+
+  it('reads everything again, and says so, when what was rewritten cannot be forgotten', async () => {
+    for (const given of [{ policy: 'h2o', budget: 64 }, { policy: 'trimkv', budget: 6, buffer: 2 }]) {
+      using chat = new ChatSession(forgetful, { ...given, maxNewTokens: 3 })
+      const first = await say(chat, ' put key library . find key')
+      const second = await say(chat, ' . put lamp hall . find lamp')
+      expect([first.reread, second.reread, second.read]).toEqual([undefined, 'rewritten', 7 + 7])
+      expect(second.usage.reusedTokens).toBe(0)
+    }
+    using chat = new ChatSession(forgetful, { policy: 'h2o', budget: 64, maxNewTokens: 3 })
     await say(chat, ' put key library . find key')
     const second = await say(chat, ' . put lamp hall . find lamp')
     expect(second.read).toBe(7 + 7)

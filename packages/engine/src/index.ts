@@ -1,4 +1,4 @@
-export { type ChatOptions, ChatSession } from './chat/chat-session.ts'
+export { type ChatOptions, ChatSession, type RestoreChatOptions } from './chat/chat-session.ts'
 export type {
   BatchEvent,
   DoneEvent,
@@ -7,14 +7,25 @@ export type {
   GenerateEvent,
   HeadEviction,
   PrefillEvent,
+  Reread,
   TokenEvent,
 } from './generate/events.ts'
 export { type Generation, generate } from './generate/generate.ts'
-export { type GenerateOptions, generateBatch } from './generate/generate-batch.ts'
+export { generateBatch } from './generate/generate-batch.ts'
+export type { GenerateOptions } from './generate/generate-options.ts'
+export {
+  type BestOf,
+  bestOf,
+  generateSamples,
+  type Sample,
+  type SamplesOptions,
+} from './generate/generate-samples.ts'
 export { evictedBetween, type HeadChoice, type KeptSets, mostTellingHead } from './generate/kept-sets.ts'
 export { type Prompt, promptIds } from './generate/prompt.ts'
 export type { Usage } from './generate/usage.ts'
 export { type LoadModelOptions, type LoadProgress, loadModel, type Model } from './load-model.ts'
+export { loadPrefix, Prefix, type PrefixOptions, readPrefix } from './prefix/prefix.ts'
+export { stableIds, systemTokens } from './prefix/stable-ids.ts'
 export { type ComparedRun, type CompareOptions, type Comparison, compare } from './runs/compare.ts'
 export { type GreedyStep, greedySteps, type StepsRequest } from './runs/greedy-steps.ts'
 export { type ScoreOptions, score, type TextScore } from './runs/score.ts'
@@ -32,6 +43,7 @@ export {
   type PolicyInput,
   resolveCacheOptions,
 } from './session/cache-options.ts'
+export { copySequence, type ForkSize, forkSession, type SessionSeat } from './session/copy-sequence.ts'
 export { createSession } from './session/create-session.ts'
 export {
   DecoderSession,
@@ -40,6 +52,15 @@ export {
   type ForwardResult,
   type SessionOptions,
 } from './session/decoder-session.ts'
+export type { ModelFingerprint } from './session/model-fingerprint.ts'
 export { defaultChunk, type PrefillRequest, type PrefillStep, prefill } from './session/prefill.ts'
 export { defaultMaxNewTokens } from './session/sequence-length.ts'
+export {
+  type RestoredSession,
+  type RestoreOptions,
+  restoreSession,
+  type SessionContent,
+  saveSession,
+} from './session/session-file.ts'
+export { readSessionHeader, type SessionHeader } from './session/session-header.ts'
 export { type CacheReport, cacheReport, type Meter, meterOf } from './session/session-report.ts'

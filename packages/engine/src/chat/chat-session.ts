@@ -1,17 +1,22 @@
 import type { ChatMessage } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
 import { Answer } from '../generate/answer.ts'
-import type { GenerateEvent } from '../generate/events.ts'
-import type { GenerateOptions } from '../generate/generate-batch.ts'
+import type { GenerateEvent, Reread } from '../generate/events.ts'
+import type { GenerateOptions } from '../generate/generate-options.ts'
 import { promptIds } from '../generate/prompt.ts'
 import { usageOf } from '../generate/usage.ts'
 import type { Model } from '../load-model.ts'
+import { systemTokens } from '../prefix/stable-ids.ts'
+import { forkSession } from '../session/copy-sequence.ts'
 import { createSession } from '../session/create-session.ts'
 import type { DecoderSession } from '../session/decoder-session.ts'
 import { prefill } from '../session/prefill.ts'
+import { reuseRead } from '../session/reuse-read.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
+import { type RestoreOptions, restoreSession, saveSession } from '../session/session-file.ts'
+import { refuseSession } from '../session/session-settings.ts'
 
-export interface ChatOptions extends Omit<GenerateOptions, 'trace' | 'keptSets'> {
+export interface ChatOptions extends Omit<GenerateOptions, 'trace' | 'keptSets' | 'prefix'> {
   /** Comes before the first message. */
   readonly system?: string
   /** For models that can think before they answer. */
@@ -20,9 +25,27 @@ export interface ChatOptions extends Omit<GenerateOptions, 'trace' | 'keptSets'>
   readonly maxTokens?: number
 }
 
+/** What a conversation is made of when it goes on from somewhere. */
+interface Held {
+  readonly session: DecoderSession
+  readonly messages: readonly ChatMessage[]
+  readonly read: readonly number[]
+}
+
+/** A conversation whose options are not said again keeps those it was saved with; the system message is the saved one. */
+export type RestoreChatOptions = ChatOptions & Pick<RestoreOptions, 'maxTokens'>
+
+/** What a turn has to read. */
+interface Unread {
+  readonly fresh: readonly number[]
+  readonly reused: number
+  readonly reread: Reread | undefined
+}
+
 /**
- * A conversation that goes on in one cache: a turn reads only what is new. Where the template rewrites earlier turns, or
- * a turn was aborted, the conversation is read again from its start, and the prefill events show it.
+ * A conversation that goes on in one cache: a turn reads only what is new. Where the template puts earlier turns otherwise than
+ * they were read, the cache is cut back to what still holds, if nothing was evicted; else, and after a turn that was stopped,
+ * the conversation is read again from its start, and the prefill events say so (`reread`).
  */
 export class ChatSession implements Disposable {
   readonly messages: ChatMessage[] = []
@@ -34,13 +57,85 @@ export class ChatSession implements Disposable {
   #read: number[] | undefined
   #answering = false
 
-  /** @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL, TRIMKV_GATES_MISMATCH */
-  constructor(model: Model, options: ChatOptions = {}) {
+  /**
+   * @param held @internal a conversation to go on with
+   * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL, TRIMKV_GATES_MISMATCH
+   */
+  constructor(model: Model, options: ChatOptions = {}, held?: Held) {
     this.#model = model
     this.#options = options
     this.#maxTokens = options.maxTokens ?? model.spec.maxLength
+    if (held) {
+      this.#session = held.session
+      this.#read = held.read.length > 0 ? [...held.read] : undefined
+      this.messages.push(...held.messages)
+      return
+    }
     if (options.system !== undefined) this.messages.push({ role: 'system', content: options.system })
+    if (options.pinSystem && options.system === undefined) {
+      fail('TRIMKV_OPTION', 'pinSystem needs a system message', { details: { option: 'pinSystem' } })
+    }
     this.#session = createSession(model, options, { batch: 1, maxTokens: this.#maxTokens, grows: true })
+  }
+
+  /**
+   * Puts a conversation back that was saved; it goes on as if it had never stopped. Options that are not given are as saved.
+   * @throws as `restoreSession`; TRIMKV_FORMAT when the file holds no conversation; TRIMKV_SESSION_MISMATCH for another system
+   *   message
+   */
+  static async restore(model: Model, path: string, options: RestoreChatOptions = {}): Promise<ChatSession> {
+    const { system, signal } = options
+    const restored = await restoreSession(model, path, { ...cacheOptionsOf(options), signal })
+    const { session, ids, messages } = restored
+    try {
+      if (!messages || ids.length !== 1) {
+        return fail('TRIMKV_FORMAT', `${path} holds no conversation`, {
+          hint: 'a saved prefix is given to generate',
+          details: { file: path },
+        })
+      }
+      checkSystem(path, messages, system)
+      const chat = new ChatSession(model, options, { session, messages, read: ids[0]! })
+      await chat.#checkPinned(path)
+      return chat
+    } catch (error) {
+      session[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /**
+   * Writes the conversation and its cache to a file, for {@link ChatSession.restore}.
+   * @throws TRIMKV_OPTION while an answer is coming; TRIMKV_DISK, TRIMKV_IO; `signal.reason` when aborted. What was there
+   *   before stays
+   */
+  async save(path: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.#checkIdle()
+    // What a stopped turn left in the cache is of no use: the conversation is kept, and read again when it goes on.
+    if (!this.#read) this.#session.begin(0, this.#maxTokens)
+    const { messages } = this
+    await saveSession(this.#session, path, { ids: [this.#read ?? []], messages, signal: options.signal })
+  }
+
+  /**
+   * A second conversation that goes on from here by itself, in a cache of its own: what was read is copied, not read again.
+   * @throws TRIMKV_OPTION while an answer is coming; as `forkSession`
+   */
+  async fork(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<ChatSession> {
+    this.#checkIdle()
+    const session = await forkSession({ session: this.#session, seat: 0 }, options)
+    return new ChatSession(this.#model, this.#options, {
+      session,
+      messages: this.messages,
+      read: this.#read ?? [],
+    })
+  }
+
+  #checkIdle(): void {
+    if (!this.#answering) return
+    fail('TRIMKV_OPTION', 'The answer before is not complete', {
+      hint: 'read its events to the end, or leave its loop',
+    })
   }
 
   /**
@@ -52,11 +147,7 @@ export class ChatSession implements Disposable {
     content: string,
     signal: AbortSignal | undefined = this.#options.signal,
   ): AsyncGenerator<GenerateEvent, void, undefined> {
-    if (this.#answering) {
-      fail('TRIMKV_OPTION', 'The answer before is not complete', {
-        hint: 'read its events to the end, or leave its loop',
-      })
-    }
+    this.#checkIdle()
     this.#answering = true
     try {
       yield* this.#turn({ role: 'user', content }, signal)
@@ -76,9 +167,10 @@ export class ChatSession implements Disposable {
       ...(enableThinking !== undefined && { enableThinking }),
     })
     const answer = await this.#answer(ids)
-    const fresh = this.#unread(ids)
+    const pin = await this.#pinned(messages)
+    const unread = this.#unread(ids, pin)
     const read = [...ids]
-    for await (const event of this.#run({ fresh, answer, read, signal })) {
+    for await (const event of this.#run({ ...unread, answer, read, signal })) {
       if (event.type === 'done') {
         this.#read = read
         this.messages.push(asked, { role: 'assistant', content: answer.text })
@@ -87,15 +179,36 @@ export class ChatSession implements Disposable {
     }
   }
 
+  /** First tokens that stay; nothing where the cache options say it. */
+  async #pinned(messages: readonly ChatMessage[]): Promise<number | undefined> {
+    const { pinSystem, pin, enableThinking } = this.#options
+    if (!pinSystem) return undefined
+    const thinking = enableThinking === undefined ? {} : { enableThinking }
+    return Math.max(await systemTokens(this.#model, { messages, ...thinking }), pin ?? 0)
+  }
+
+  async #checkPinned(file: string): Promise<void> {
+    const wanted = await this.#pinned(this.messages)
+    const { pinned } = this.#session.cache.seatAccess(0).state
+    if (wanted === undefined || wanted === pinned) return
+    refuseSession(file, {
+      field: 'pin',
+      name: 'number of pinned tokens',
+      saved: `${pinned}`,
+      wanted: `${wanted}`,
+    })
+  }
+
   /** The part of the conversation that the cache has not read; everything, after emptying it, when it does not continue. */
-  #unread(ids: readonly number[]): readonly number[] {
+  #unread(ids: readonly number[], pin: number | undefined): Unread {
     const read = this.#read
     // Until the turn is complete the cache holds something that is not in `messages`.
     this.#read = undefined
-    if (read && read.length < ids.length && read.every((id, at) => ids[at] === id))
-      return ids.slice(read.length)
-    this.#session.begin(0, this.#maxTokens)
-    return ids
+    const reused = read && reuseRead(this.#session, { seat: 0, read, ids })
+    if (reused !== undefined) return { fresh: ids.slice(reused), reused, reread: undefined }
+    const isFirst = !this.messages.some(({ role }) => role === 'assistant')
+    this.#session.begin(0, this.#maxTokens, pin)
+    return { fresh: ids, reused: 0, reread: read ? 'rewritten' : isFirst ? undefined : 'stopped' }
   }
 
   async #answer(ids: readonly number[]): Promise<Answer> {
@@ -127,13 +240,10 @@ export class ChatSession implements Disposable {
     })
   }
 
-  async *#run(turn: {
-    fresh: readonly number[]
-    answer: Answer
-    read: number[]
-    signal: AbortSignal | undefined
-  }): AsyncGenerator<GenerateEvent, void, undefined> {
-    const { fresh, answer, read, signal } = turn
+  async *#run(
+    turn: Unread & { answer: Answer; read: number[]; signal: AbortSignal | undefined },
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
+    const { fresh, reused, reread, answer, read, signal } = turn
     const session = this.#session
     const started = performance.now()
     let prefillMs = 0
@@ -143,7 +253,7 @@ export class ChatSession implements Disposable {
       output: 'last',
       signal,
     })) {
-      yield { type: 'prefill', processed, total }
+      yield { type: 'prefill', processed, total, ...(reread && { reread }) }
       if (processed < total) continue
       prefillMs = performance.now() - started
       yield answer.take(result.values)
@@ -157,11 +267,40 @@ export class ChatSession implements Disposable {
     }
     const decodeMs = performance.now() - started - prefillMs
     const { reason, stop, ids, text } = answer
-    const usage = usageOf(session, { promptTokens: fresh.length, newTokens: ids.length, prefillMs, decodeMs })
-    yield { type: 'done', reason, ...(stop !== undefined && { stop }), ids, text, usage }
+    const counts = { promptTokens: fresh.length, reusedTokens: reused, newTokens: ids.length }
+    const usage = usageOf(session, { ...counts, prefillMs, decodeMs })
+    const { meanLogProb } = answer
+    yield {
+      type: 'done',
+      reason,
+      ...(stop !== undefined && { stop }),
+      ids,
+      text,
+      ...(meanLogProb !== undefined && { meanLogProb }),
+      usage,
+    }
   }
 
   [Symbol.dispose](): void {
     this.#session[Symbol.dispose]()
   }
+}
+
+/** @throws TRIMKV_SESSION_MISMATCH for another system message than the saved one */
+function checkSystem(file: string, messages: readonly ChatMessage[], system: string | undefined): void {
+  const saved = messages[0]?.role === 'system' ? messages[0].content : undefined
+  if (system === undefined || system === saved) return
+  refuseSession(file, {
+    field: 'system',
+    name: 'system message',
+    saved: JSON.stringify(saved ?? null),
+    wanted: JSON.stringify(system),
+  })
+}
+
+/** The options that decide how a conversation is cached. */
+function cacheOptionsOf(options: RestoreChatOptions): RestoreOptions {
+  const { policy, budget, buffer, exact, kvDtype, chunk, pin, beyondLimit, positionOffset, maxTokens } = options
+  const all = { policy, budget, buffer, exact, kvDtype, chunk, pin, beyondLimit, positionOffset, maxTokens }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }

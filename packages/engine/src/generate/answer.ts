@@ -25,6 +25,7 @@ export class Answer {
   /** Set when the answer is over. */
   reason: FinishReason | undefined
   stop: string | undefined
+  #logProbSum = 0
   readonly #options: AnswerOptions
   readonly #sampler: Sampler
   readonly #stops: ReturnType<typeof createStopStrings>
@@ -48,7 +49,13 @@ export class Answer {
     this.text += text
     if (logProbs === undefined) return { type: 'token', id, text }
     const { logProb, top } = tokenLogProbs(logits, id, logProbs)
+    this.#logProbSum += logProb
     return { type: 'token', id, text, logProb, top }
+  }
+
+  /** Over the tokens so far; nothing where log-probabilities are not asked for. */
+  get meanLogProb(): number | undefined {
+    return this.#options.logProbs === undefined ? undefined : this.#logProbSum / this.ids.length
   }
 
   #reasonOf(id: number): FinishReason | undefined {

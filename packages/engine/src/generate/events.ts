@@ -2,11 +2,18 @@ import type { TokenLogProb } from '../sampling/token-log-probs.ts'
 import type { KeptSets } from './kept-sets.ts'
 import type { Usage } from './usage.ts'
 
+export type Reread = 'rewritten' | 'stopped'
+
 /** A part of the prompt was read. */
 export interface PrefillEvent {
   readonly type: 'prefill'
   readonly processed: number
   readonly total: number
+  /**
+   * Why a conversation is read again from its start: the template puts earlier turns otherwise than they were read, or the turn
+   * before was stopped. Absent where only what is new is read.
+   */
+  readonly reread?: Reread
 }
 
 /** A token was chosen. */
@@ -49,6 +56,8 @@ export interface DoneEvent {
   /** All chosen tokens, an end token included. */
   readonly ids: readonly number[]
   readonly text: string
+  /** Mean of the log-probabilities of its tokens; only when these are asked for. */
+  readonly meanLogProb?: number
   readonly usage: Usage
   /** What each head keeps now; only when asked for. */
   readonly kept?: KeptSets

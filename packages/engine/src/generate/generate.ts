@@ -1,7 +1,8 @@
 import { fail } from '@trimkv/tensor'
 import type { Model } from '../load-model.ts'
 import type { DoneEvent, GenerateEvent } from './events.ts'
-import { type GenerateOptions, generateBatch } from './generate-batch.ts'
+import { generateBatch } from './generate-batch.ts'
+import type { GenerateOptions } from './generate-options.ts'
 import type { Prompt } from './prompt.ts'
 
 /** An answer in the making. It runs while it is iterated, or when one of the helpers is called; once only. */

@@ -5,6 +5,8 @@ import { type CacheReport, cacheReport } from '../session/session-report.ts'
 export interface Usage extends CacheReport {
   /** Tokens read before the answer began; of a turn of a conversation, those that were new. */
   readonly promptTokens: number
+  /** Tokens before the answer that the cache held already: of earlier turns, a prefix, or another sample. */
+  readonly reusedTokens: number
   readonly newTokens: number
   readonly prefillMs: number
   /** From the first token to the last. */

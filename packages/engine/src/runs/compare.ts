@@ -1,5 +1,5 @@
 import { generate } from '../generate/generate.ts'
-import type { GenerateOptions } from '../generate/generate-batch.ts'
+import type { GenerateOptions } from '../generate/generate-options.ts'
 import type { KeptSets } from '../generate/kept-sets.ts'
 import { type Prompt, promptIds, tokenizerIfAny } from '../generate/prompt.ts'
 import { type Usage, usageOf } from '../generate/usage.ts'
@@ -9,7 +9,7 @@ import { createSession } from '../session/create-session.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
 import { greedySteps } from './greedy-steps.ts'
 
-export interface CompareOptions extends Omit<GenerateOptions, 'policy' | 'trace' | 'keptSets'> {
+export interface CompareOptions extends Omit<GenerateOptions, 'policy' | 'trace' | 'keptSets' | 'pinSystem' | 'prefix'> {
   /** Beside `full`, which always runs first: it is what the others are measured against. */
   readonly policies: readonly PolicyInput[]
   /** Make every policy read the answer of `full`, so that the caches stay comparable. */
@@ -96,6 +96,7 @@ async function forcedRun(
     kept: session.cache.positions(0),
     usage: usageOf(session, {
       promptTokens: ids.length,
+      reusedTokens: 0,
       newTokens: steps,
       prefillMs: firstAt - started,
       decodeMs,

@@ -210,5 +210,5 @@ export async function restoreSession(
   const header = parseSessionHeader(file)
   await file.verify(options.signal)
   await checkModel(model, path, header)
-  return restoreFrom(model, { file, header }, options)
+  return await restoreFrom(model, { file, header }, options)
 }
