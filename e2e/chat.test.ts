@@ -96,7 +96,10 @@ describe('ChatSession', () => {
   })
 
   it('reads everything again, and says so, when what was rewritten cannot be forgotten', async () => {
-    for (const given of [{ policy: 'h2o', budget: 64 }, { policy: 'trimkv', budget: 6, buffer: 2 }]) {
+    for (const given of [
+      { policy: 'h2o', budget: 64 },
+      { policy: 'trimkv', budget: 6, buffer: 2 },
+    ]) {
       using chat = new ChatSession(forgetful, { ...given, maxNewTokens: 3 })
       const first = await say(chat, ' put key library . find key')
       const second = await say(chat, ' . put lamp hall . find lamp')

@@ -46,7 +46,8 @@ afterEach(() => {
   expect(model.device.bytes()).toBe(bytes)
 })
 
-const text = 'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . '
+const text =
+  'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . '
 const long = text.repeat(3)
 const asked = `${long}find key`
 
@@ -126,7 +127,9 @@ describe('a prefix', () => {
     })
     await expect(answer(text.trim(), { prefix: evicted })).rejects.toThrow(/all of them in the prefix/)
     using mass = await readPrefix(model, long, { policy: 'h2o', budget: 400 })
-    await expect(answer('put key barn . find key', { prefix: mass })).rejects.toThrow(/rates tokens by those after/)
+    await expect(answer('put key barn . find key', { prefix: mass })).rejects.toThrow(
+      /rates tokens by those after/,
+    )
     // With nothing evicted the part that is shared is used, and reported.
     using whole = await readPrefix(model, long, { policy: 'full' })
     const other = await answer('put key barn . find key', { prefix: whole })
@@ -149,7 +152,9 @@ describe('a prefix', () => {
     await refused({ exact: true }, 'mode')
     await refused({ kvDtype: 'f16' }, 'kvDtype')
     await answer(`${text}find key`, { prefix, policy: 'trimkv', budget: 16 })
-    await expect(answer(`${text}find key`, { prefix, pin: 3 })).rejects.toMatchObject({ code: 'TRIMKV_OPTION' })
+    await expect(answer(`${text}find key`, { prefix, pin: 3 })).rejects.toMatchObject({
+      code: 'TRIMKV_OPTION',
+    })
     using other = await loadModel(referenceModelDir, { threads: 1 })
     await expect(generate(other, text, { prefix }).result()).rejects.toMatchObject({ code: 'TRIMKV_OPTION' })
   })
@@ -169,7 +174,9 @@ describe('a prefix', () => {
     for await (const event of generate(model, asked, { prefix })) if (event.type === 'token') break
     await expect(answer(asked, { prefix, signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
     await expect(readPrefix(model, { ids: [] })).rejects.toMatchObject({ code: 'TRIMKV_OPTION' })
-    await expect(readPrefix(model, long, { maxTokens: 10 })).rejects.toMatchObject({ code: 'TRIMKV_POSITION_LIMIT' })
+    await expect(readPrefix(model, long, { maxTokens: 10 })).rejects.toMatchObject({
+      code: 'TRIMKV_POSITION_LIMIT',
+    })
   })
 })
 
@@ -302,7 +309,9 @@ describe('a pinned system message', () => {
 
   it('is what the template puts before the first message of the user', async () => {
     const { encode } = await model.tokenizer()
-    expect(await systemTokens(model, { messages })).toBe(encode(`<|bos|>${system}`, { addSpecialTokens: false }).length)
+    expect(await systemTokens(model, { messages })).toBe(
+      encode(`<|bos|>${system}`, { addSpecialTokens: false }).length,
+    )
   })
 
   it.each([
@@ -315,7 +324,8 @@ describe('a pinned system message', () => {
     const options = { ...given, maxNewTokens: 6, keptSets: true, ignoreEnd: true }
     const first = Array.from({ length: pinned }, (_, i) => i)
     const missing = (done: DoneEvent) =>
-      done.kept!.flat().filter((kept) => JSON.stringify(kept.slice(0, pinned)) !== JSON.stringify(first)).length
+      done.kept!.flat().filter((kept) => JSON.stringify(kept.slice(0, pinned)) !== JSON.stringify(first))
+        .length
     const without = await generate(model, { messages }, options).result()
     expect(missing(without)).toBeGreaterThan(0)
     const done = await generate(model, { messages }, { ...options, pinSystem: true }).result()
@@ -323,7 +333,8 @@ describe('a pinned system message', () => {
     expect(done.usage.meter.entries).toBeLessThanOrEqual(without.usage.meter.entries)
     using chat = new ChatSession(model, { ...given, maxNewTokens: 3, system, pinSystem: true })
     for (const message of [` ${long}`, ` ${text}`, ' find ring']) {
-      for await (const event of chat.send(message)) if (event.type === 'done') expect(event.reason).toBeDefined()
+      for await (const event of chat.send(message))
+        if (event.type === 'done') expect(event.reason).toBeDefined()
     }
     const path = join(folder, 'pinned.trimkv')
     await chat.save(path)

@@ -24,7 +24,8 @@ let model: Model
 let ids: readonly number[]
 beforeAll(async () => {
   model = await loadModel(referenceModelDir, { gates: referenceGatesDir, threads: 2 })
-  const text = 'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . '
+  const text =
+    'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . '
   ids = (await model.tokenizer()).encode(text.repeat(4)).slice(0, 90)
 })
 afterAll(() => {
@@ -44,7 +45,11 @@ const expectFreed = (): void => {
 }
 
 /** Reads tokens one by one into one seat; logits after each. */
-async function step(session: DecoderSession, seat: number, tokens: readonly number[]): Promise<Float32Array[]> {
+async function step(
+  session: DecoderSession,
+  seat: number,
+  tokens: readonly number[],
+): Promise<Float32Array[]> {
   const logits: Float32Array[] = []
   for (const id of tokens) {
     const seats = { first: seat, count: 1 }
@@ -172,9 +177,14 @@ describe('a session that was saved and restored', () => {
     await damaged(whole.subarray(0, 50), /truncated/)
     await damaged(Buffer.from('not a session at all'), /safetensors/)
     await damaged(readFileSync(join(referenceModelDir, 'model.safetensors')), /checksum at the end/)
-    const newer = Buffer.from(whole.toString('latin1').replace('{\\"version\\":1,', '{\\"version\\":2,'), 'latin1')
+    const newer = Buffer.from(
+      whole.toString('latin1').replace('{\\"version\\":1,', '{\\"version\\":2,'),
+      'latin1',
+    )
     await damaged(newer, /of version 2[\s\S]*newer/)
-    await expect(restoreSession(model, join(folder, 'none'))).rejects.toMatchObject({ code: 'TRIMKV_NOT_FOUND' })
+    await expect(restoreSession(model, join(folder, 'none'))).rejects.toMatchObject({
+      code: 'TRIMKV_NOT_FOUND',
+    })
     expect(model.device.liveTensors()).toBe(live)
   })
 

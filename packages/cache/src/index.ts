@@ -35,19 +35,6 @@ export {
 } from './policy.ts'
 export { smallestBudget } from './resolved-policy.ts'
 export {
-  canTruncate,
-  copySeatSlots,
-  finishSeatCopy,
-  type SeatCopy,
-  type SeatHolder,
-  type SeatTensor,
-  type SlotCounts,
-  seatTensors,
-  seatToFill,
-  slotCounts,
-  truncateSeat,
-} from './seat-image.ts'
-export {
   attentionMass,
   decay,
   type HostScore,
@@ -61,6 +48,19 @@ export {
   windowAttention,
   writtenScore,
 } from './score.ts'
+export {
+  canTruncate,
+  copySeatSlots,
+  finishSeatCopy,
+  type SeatCopy,
+  type SeatHolder,
+  type SeatTensor,
+  type SlotCounts,
+  seatTensors,
+  seatToFill,
+  slotCounts,
+  truncateSeat,
+} from './seat-image.ts'
 export type { SeatRange } from './slot-set.ts'
 export type { SeatState, StepPlan, StepRequest } from './step-plan.ts'
 export {

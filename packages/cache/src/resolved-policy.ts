@@ -192,7 +192,9 @@ export const pinning = (eviction: Eviction, pinned: number): Eviction => {
  */
 export function checkPinned(choice: PolicyChoice, { eviction }: ResolvedPolicy, pinned: number): void {
   if (!Number.isSafeInteger(pinned) || pinned < 0) {
-    fail('TRIMKV_OPTION', `pin must be an integer ≥ 0, got ${pinned}`, { details: { option: 'pin', value: pinned } })
+    fail('TRIMKV_OPTION', `pin must be an integer ≥ 0, got ${pinned}`, {
+      details: { option: 'pin', value: pinned },
+    })
   }
   if (!eviction) return
   checkProtected({ ...choice, budget: eviction.budget, pinned }, eviction, pinning(eviction, pinned).protect)

@@ -170,7 +170,8 @@ describe('an image', () => {
       [5, 2],
       [5, 5],
     ])
-    const keys = (cache: KvArena<Tensor>) => seatTensors(cache, 0).find(({ name }) => name === 'layers.0.keys')!
+    const keys = (cache: KvArena<Tensor>) =>
+      seatTensors(cache, 0).find(({ name }) => name === 'layers.0.keys')!
     expect(keys(other.cache).shape).toEqual([7, 8])
     expect(keys(other.cache).read()).toEqual(keys(at.cache).read())
   })

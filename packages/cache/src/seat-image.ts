@@ -126,7 +126,12 @@ function layerSeatTensors<T extends TensorLike>(
   const prefix = `layers.${at.layer}`
   const { keys, values, slotIndex, count, columns } = slots
   const named = Object.entries(columns).map(([name, column]) => [`columns.${name}`, column] as const)
-  const tables = [['keys', keys] as const, ['values', values] as const, ['index', slotIndex] as const, ...named]
+  const tables = [
+    ['keys', keys] as const,
+    ['values', values] as const,
+    ['index', slotIndex] as const,
+    ...named,
+  ]
   return [
     wholeTensor(access, { name: `${prefix}.count`, tensor: count }),
     ...(victim ? [wholeTensor(access, { name: `${prefix}.victim`, tensor: victim })] : []),

@@ -13,8 +13,8 @@ import {
   type Tokenizer,
 } from '@trimkv/io'
 import { bindGates, bindWeights, type Decoder, type DecoderSpec, specOf } from '@trimkv/models'
-import { type ModelFingerprint, modelFingerprint } from './session/model-fingerprint.ts'
 import { createDevice, type Device, type DType, type Tensor } from '@trimkv/tensor'
+import { type ModelFingerprint, modelFingerprint } from './session/model-fingerprint.ts'
 
 /** How far loading is. Weights are mapped, not read, so this is over soon; pages come in with the first forward. */
 export interface LoadProgress {

@@ -56,7 +56,10 @@ function* sealed(
 export async function writeSealedSafetensors(
   path: string,
   tensors: readonly TensorOnDemand[],
-  { metadata, signal }: { readonly metadata: Readonly<Record<string, string>>; readonly signal?: AbortSignal | undefined },
+  {
+    metadata,
+    signal,
+  }: { readonly metadata: Readonly<Record<string, string>>; readonly signal?: AbortSignal | undefined },
 ): Promise<void> {
   signal?.throwIfAborted()
   const ordered = tensors.toSorted((a, b) => dtypeBytes(b.dtype) - dtypeBytes(a.dtype))
@@ -137,7 +140,12 @@ export async function openSealedSafetensors(path: string): Promise<SealedFile> {
     const { tensors, metadata } = await readSafetensorsHeader(reader)
     const seal = tensors.find(({ name }) => name === sealName)
     if (seal?.byteLength !== sealBytes || seal.byteOffset !== reader.size - sealBytes) {
-      malformed({ file: path, field: `tensor "${sealName}"`, expected: 'a checksum at the end', got: seal?.shape })
+      malformed({
+        file: path,
+        field: `tensor "${sealName}"`,
+        expected: 'a checksum at the end',
+        got: seal?.shape,
+      })
     }
     const byName = new Map(tensors.filter((entry) => entry !== seal).map((entry) => [entry.name, entry]))
     return {
@@ -148,7 +156,12 @@ export async function openSealedSafetensors(path: string): Promise<SealedFile> {
       read: async (name) => {
         const entry = byName.get(name)
         if (entry?.dtype) return readElements(reader, entry)
-        return malformed({ file: path, field: `tensor "${name}"`, expected: 'f32, i32, bf16 or f16', got: entry?.fileDtype })
+        return malformed({
+          file: path,
+          field: `tensor "${name}"`,
+          expected: 'f32, i32, bf16 or f16',
+          got: entry?.fileDtype,
+        })
       },
       [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
     }

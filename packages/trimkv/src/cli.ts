@@ -6,6 +6,8 @@ import { loadConfigFile } from './command-line/config-file.ts'
 import { dryRun } from './command-line/dry-run.ts'
 import { listenForInterrupt } from './command-line/interrupt.ts'
 import { type LayeredSetting, layeredSettings } from './command-line/setting-layers.ts'
+import { cacheSaveCommand } from './commands/cache-save.ts'
+import { cacheShowCommand } from './commands/cache-show.ts'
 import { chatCommand } from './commands/chat.ts'
 import { compareCommand } from './commands/compare.ts'
 import { configCommand } from './commands/config.ts'
@@ -29,6 +31,8 @@ const commands = [
   traceCommand,
   trainGatesCommand,
   trainLmCommand,
+  cacheSaveCommand,
+  cacheShowCommand,
   inspectCommand,
   convertCommand,
   doctorCommand,
@@ -37,6 +41,7 @@ const commands = [
 
 /** Commands of two words, by the first. */
 const groups = {
+  cache: 'read a text once and keep what was read, for --prompt-cache',
   train: 'train gates for a model, or a small model',
 } as const satisfies Record<NonNullable<CliCommand['group']>, string>
 

@@ -300,7 +300,8 @@ function checkSystem(file: string, messages: readonly ChatMessage[], system: str
 
 /** The options that decide how a conversation is cached. */
 function cacheOptionsOf(options: RestoreChatOptions): RestoreOptions {
-  const { policy, budget, buffer, exact, kvDtype, chunk, pin, beyondLimit, positionOffset, maxTokens } = options
+  const { policy, budget, buffer, exact, kvDtype, chunk, pin, beyondLimit, positionOffset, maxTokens } =
+    options
   const all = { policy, budget, buffer, exact, kvDtype, chunk, pin, beyondLimit, positionOffset, maxTokens }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }

@@ -8,8 +8,8 @@ import type { DecoderSession } from '../session/decoder-session.ts'
 import { prefill } from '../session/prefill.ts'
 import { commonLength, reuseRead } from '../session/reuse-read.ts'
 import { type RestoreOptions, restoreSession, saveSession } from '../session/session-file.ts'
-import { checkSettings, optionsToRestore, sessionSettings } from '../session/session-settings.ts'
 import { type CacheReport, cacheReport } from '../session/session-report.ts'
+import { checkSettings, optionsToRestore, sessionSettings } from '../session/session-settings.ts'
 import { stableIds } from './stable-ids.ts'
 
 export interface PrefixOptions extends CacheOptions {
@@ -59,7 +59,9 @@ export class Prefix implements Disposable {
     size: { readonly batch: number; readonly maxTokens: number; readonly signal?: AbortSignal | undefined },
   ): Promise<DecoderSession> {
     this.#check(options)
-    return forkSession({ session: this.#session, seat: 0 }, size)
+    // A prompt may be shorter than the prefix that its copy is cut back from.
+    const maxTokens = Math.max(size.maxTokens, this.ids.length)
+    return forkSession({ session: this.#session, seat: 0 }, { ...size, maxTokens })
   }
 
   #check(given: CacheOptions): void {
@@ -87,22 +89,26 @@ export class Prefix implements Disposable {
     if (reused !== undefined) return reused
     const shared = commonLength(read, ids)
     const dropped = session.cache.seen(seat) - session.cache.stored(seat)
-    return fail('TRIMKV_PREFIX_MISMATCH', `The prompt does not begin with the ${read.length} tokens of ${this.#name}`, {
-      why: [
-        shared === ids.length
-          ? `the prompt has only ${ids.length} tokens, all of them in the prefix`
-          : `they share ${shared} tokens`,
-        ...(shared > 0
-          ? [
-              dropped > 0
-                ? `a cache that has evicted tokens (${dropped} per head) cannot be cut back to fewer`
-                : `${session.cache.policy.name} rates tokens by those after them, so its cache cannot be cut back to fewer`,
-            ]
-          : []),
-      ],
-      hint: 'begin the prompt with the text that was read, exactly, and go on from there; or read the text anew',
-      details: { shared, prefixTokens: read.length, promptTokens: ids.length },
-    })
+    return fail(
+      'TRIMKV_PREFIX_MISMATCH',
+      `The prompt does not begin with the ${read.length} tokens of ${this.#name}`,
+      {
+        why: [
+          shared === ids.length
+            ? `the prompt has only ${ids.length} tokens, all of them in the prefix`
+            : `they share ${shared} tokens`,
+          ...(shared > 0
+            ? [
+                dropped > 0
+                  ? `a cache that has evicted tokens (${dropped} per head) cannot be cut back to fewer`
+                  : `${session.cache.policy.name} rates tokens by those after them, so its cache cannot be cut back to fewer`,
+              ]
+            : []),
+        ],
+        hint: 'begin the prompt with the text that was read, exactly, and go on from there; or read the text anew',
+        details: { shared, prefixTokens: read.length, promptTokens: ids.length },
+      },
+    )
   }
 
   /**
@@ -126,7 +132,8 @@ export async function readPrefix(model: Model, prompt: Prompt, options: PrefixOp
   const { maxTokens = model.spec.maxLength, signal, onProgress, ...cacheOptions } = options
   signal?.throwIfAborted()
   const ids = await stableIds(model, prompt)
-  if (ids.length === 0) fail('TRIMKV_OPTION', 'The prefix holds no token that every prompt with it begins with')
+  if (ids.length === 0)
+    fail('TRIMKV_OPTION', 'The prefix holds no token that every prompt with it begins with')
   if (ids.length > maxTokens && !cacheOptions.beyondLimit) {
     fail('TRIMKV_POSITION_LIMIT', `The prefix has ${ids.length} tokens and may have ${maxTokens}`, {
       hint: 'shorten it, or allow it with beyondLimit',

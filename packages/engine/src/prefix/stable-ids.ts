@@ -7,7 +7,24 @@ import { commonLength } from '../session/reuse-read.ts'
 type Conversation = Extract<Prompt, { messages: unknown }>
 
 /** What may come after a text. Tokenizers join letters, digits, spaces, line ends and marks each in their own way. */
-const continuations = ['a', 'A', '0', ' a', ' 0', '  ', '\n', '\n\n', '\r\n', '.', ',', '"', ')', "'s", 'é', '語']
+const continuations = [
+  'a',
+  'A',
+  '0',
+  ' a',
+  ' 0',
+  '  ',
+  '\n',
+  '\n\n',
+  '\r\n',
+  '.',
+  ',',
+  '"',
+  ')',
+  "'s",
+  'é',
+  '語',
+]
 
 function continued(prompt: Exclude<Prompt, { ids: unknown }>, more: string): Prompt {
   if (typeof prompt === 'string') return prompt + more

@@ -9,7 +9,8 @@ import { createSession } from '../session/create-session.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
 import { greedySteps } from './greedy-steps.ts'
 
-export interface CompareOptions extends Omit<GenerateOptions, 'policy' | 'trace' | 'keptSets' | 'pinSystem' | 'prefix'> {
+export interface CompareOptions
+  extends Omit<GenerateOptions, 'policy' | 'trace' | 'keptSets' | 'pinSystem' | 'prefix'> {
   /** Beside `full`, which always runs first: it is what the others are measured against. */
   readonly policies: readonly PolicyInput[]
   /** Make every policy read the answer of `full`, so that the caches stay comparable. */

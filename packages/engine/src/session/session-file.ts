@@ -1,10 +1,4 @@
-import {
-  type SeatState,
-  type SeatTensor,
-  seatTensors,
-  seatToFill,
-  slotCounts,
-} from '@trimkv/cache'
+import { type SeatState, type SeatTensor, seatTensors, seatToFill, slotCounts } from '@trimkv/cache'
 import {
   type ChatMessage,
   openSealedSafetensors,
@@ -69,7 +63,10 @@ export async function saveSession(
   const seats = Array.from({ length: cache.batch }, (_, seat) => cache.seatAccess(seat).state)
   for (const [seat, { seen }] of seats.entries()) {
     if (ids[seat]?.length === seen) continue
-    fail('TRIMKV_OPTION', `Sequence ${seat} has read ${seen} tokens and ${ids[seat]?.length ?? 0} ids are given`)
+    fail(
+      'TRIMKV_OPTION',
+      `Sequence ${seat} has read ${seen} tokens and ${ids[seat]?.length ?? 0} ids are given`,
+    )
   }
   const fingerprint = await model.fingerprint()
   const header: SessionHeader = {

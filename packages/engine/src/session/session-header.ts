@@ -44,7 +44,9 @@ export function parseSessionHeader({ path, metadata }: Pick<SealedFile, 'path' |
   return fail('TRIMKV_FORMAT', `${path} is a session of version ${header.version}`, {
     why: [`this program reads version ${sessionVersion}`],
     hint:
-      header.version > sessionVersion ? 'use the program that wrote it, or a newer one' : 'read the text again',
+      header.version > sessionVersion
+        ? 'use the program that wrote it, or a newer one'
+        : 'read the text again',
     details: { file: path, version: header.version },
   })
 }

@@ -1,6 +1,6 @@
 import { type EvictionMode, type GivenOptions, type KvDType, type Policy, policies } from '@trimkv/cache'
-import { fail } from '@trimkv/tensor'
 import type { DecoderSpec } from '@trimkv/models'
+import { fail } from '@trimkv/tensor'
 import { type CacheOptions, type CacheSettings, cacheShape, type PolicyInput } from './cache-options.ts'
 
 /** What a saved sequence depends on, beside the model. */
@@ -46,10 +46,14 @@ export function sessionSettings(
 function savedPolicy({ policy, policyOptions }: SessionSettings): PolicyInput {
   const known = (policies as Readonly<Record<string, Policy>>)[policy]
   if (known) return { policy: known, options: policyOptions }
-  return fail('TRIMKV_SESSION_MISMATCH', `The session was saved under the policy ${policy}, which is not built in`, {
-    hint: 'give that policy again',
-    details: { field: 'policy', saved: policy },
-  })
+  return fail(
+    'TRIMKV_SESSION_MISMATCH',
+    `The session was saved under the policy ${policy}, which is not built in`,
+    {
+      hint: 'give that policy again',
+      details: { field: 'policy', saved: policy },
+    },
+  )
 }
 
 /** Cache options for a session that goes on: those given, and what was saved where nothing is said. */
@@ -90,7 +94,12 @@ export function checkSettings(file: string, saved: SessionSettings, wanted: Sess
 /** @throws TRIMKV_SESSION_MISMATCH always */
 export function refuseSession(
   file: string,
-  difference: { readonly field: string; readonly name: string; readonly saved: string; readonly wanted: string },
+  difference: {
+    readonly field: string
+    readonly name: string
+    readonly saved: string
+    readonly wanted: string
+  },
 ): never {
   const { field, name, saved, wanted } = difference
   return fail('TRIMKV_SESSION_MISMATCH', `${file} was made with another ${name}`, {

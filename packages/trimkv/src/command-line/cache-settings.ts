@@ -38,6 +38,15 @@ export function cacheOptions(settings: Pick<Settings, CacheSettingName>): Omit<C
   return given({ budget, buffer, exact, chunk, kvDtype, beyondLimit })
 }
 
+/** Cache options that were said, without defaults of the command line: a saved cache has its own. */
+export function saidCacheOptions(
+  settings: Pick<Settings, CacheSettingName>,
+  raw: Readonly<Record<string, unknown>>,
+): Omit<CacheOptions, 'policy'> {
+  const said = Object.entries(cacheOptions(settings)).filter(([name]) => raw[name] !== undefined)
+  return Object.fromEntries(said)
+}
+
 /** Sampling options from flags. */
 export function samplingOptions(settings: Pick<Settings, SamplingSettingName>): SamplingOptions {
   const { temperature, topK, topP, minP, repetitionPenalty, seed } = settings

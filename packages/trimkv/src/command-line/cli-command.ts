@@ -18,7 +18,7 @@ export interface CommandContext {
 /** One command of the command line: its flags and what it does. */
 export interface CliCommand {
   /** The first word of a command of two. */
-  readonly group?: 'train'
+  readonly group?: 'train' | 'cache'
   readonly command: Command
   /** @returns the exit code; 0 when nothing is returned */
   readonly run: (context: CommandContext) => Promise<number | undefined>

@@ -33,6 +33,8 @@ type Flags =
   | 'json'
   | 'dryRun'
   | 'jsonl'
+  | 'pinSystem'
+  | 'promptCache'
 
 /** Flags shared by several commands, made anew for each. */
 export const flags: Readonly<Record<Flags, () => Option[]>> = {
@@ -61,6 +63,13 @@ export const flags: Readonly<Record<Flags, () => Option[]>> = {
     prompt('--prompt-file <path>', 'a file with the prompt'),
     prompt('--chat', 'put the prompt into the chat template of the model'),
     prompt('--system <text>', 'system message, with --chat'),
+  ],
+  pinSystem: () => [cache('--pin-system', 'never evict the system message; it counts inside the budget')],
+  promptCache: () => [
+    prompt(
+      '--prompt-cache <file>',
+      'a file of `trimkv cache save`: only what the prompt has beyond its text is read',
+    ),
   ],
   text: () => [
     prompt('-p, --prompt <text>', 'the text; without it and --prompt-file it is read from stdin'),

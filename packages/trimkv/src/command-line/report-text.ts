@@ -51,6 +51,8 @@ export function sayCache(terminal: Terminal, report: CacheReport, asked: Asked):
   if (idle) terminal.say(`${terminal.talkColors.yellow('!')} ${idle}`)
 }
 
-/** `25 tokens read, 12 new · 48.1 tok/s` */
-export const speedText = ({ promptTokens, newTokens, tokensPerSecond }: Usage): string =>
-  `${countText(promptTokens)} tokens read, ${countText(newTokens)} new · ${numberText(tokensPerSecond)} tok/s`
+/** `25 tokens read, 12 new, 900 reused · 48.1 tok/s` */
+export function speedText({ promptTokens, reusedTokens, newTokens, tokensPerSecond }: Usage): string {
+  const reused = reusedTokens > 0 ? `, ${countText(reusedTokens)} reused` : ''
+  return `${countText(promptTokens)} tokens read, ${countText(newTokens)} new${reused} · ${numberText(tokensPerSecond)} tok/s`
+}

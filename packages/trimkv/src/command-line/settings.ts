@@ -36,6 +36,11 @@ export interface Settings {
   readonly context?: number | undefined
   readonly to: 'torch' | 'safetensors'
   readonly out: string
+  readonly pinSystem: boolean
+  readonly promptCache?: string | undefined
+  readonly session?: string | undefined
+  readonly bestOf?: number | undefined
+  readonly output: string
   readonly json: boolean
   readonly jsonl: boolean
 }
@@ -107,6 +112,11 @@ function settingSchemas(z: typeof Zod): Schemas<Settings> {
     context: integer(1).optional(),
     to: z.enum(['torch', 'safetensors']),
     out: text.min(1),
+    pinSystem: flag,
+    promptCache: text.min(1).optional(),
+    session: text.min(1).optional(),
+    bestOf: integer(1).optional(),
+    output: text.min(1),
     json: flag,
     jsonl: flag,
   }

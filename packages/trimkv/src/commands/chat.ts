@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs'
 import { createInterface, type Interface } from 'node:readline'
-import { ChatSession, type Usage } from '@trimkv/engine'
+import { type ChatOptions, ChatSession, type Model, type Reread, type Usage } from '@trimkv/engine'
 import { TrimError } from '@trimkv/tensor'
 import { Command } from 'commander'
 import {
@@ -8,6 +9,7 @@ import {
   cacheSettingNames,
   policyOption,
   type SamplingSettingName,
+  saidCacheOptions,
   samplingOptions,
   samplingSettingNames,
 } from '../command-line/cache-settings.ts'
@@ -19,11 +21,38 @@ import { checkedSettings } from '../command-line/settings.ts'
 import { startProgress } from '../terminal/progress.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 
-const own = ['policy', 'maxNew', 'stop', 'system'] as const
+const own = ['policy', 'maxNew', 'stop', 'system', 'pinSystem', 'session'] as const
 
 type Name = (typeof own)[number] | CacheSettingName | SamplingSettingName | ModelSettingName
 
 const names: readonly Name[] = [...own, ...cacheSettingNames, ...samplingSettingNames, ...modelSettingNames]
+
+const rereadText: Readonly<Record<Reread, string>> = {
+  rewritten: 'reading the conversation again: its template puts earlier turns otherwise than they were read',
+  stopped: 'reading the conversation again: the answer before was stopped',
+}
+
+/** A conversation, and the file it is kept in. */
+interface Kept {
+  readonly chat: ChatSession
+  readonly file: string | undefined
+}
+
+/**
+ * Saves a conversation after an answer. It goes on when that fails: nothing that was said is lost by a full disk.
+ * @returns the failure
+ */
+async function keep({ chat, file }: Kept, terminal: Terminal): Promise<unknown> {
+  if (file === undefined) return undefined
+  try {
+    await chat.save(file)
+    return undefined
+  } catch (error) {
+    const what = TrimError.isInstance(error) ? [error.what, ...error.why].join(': ') : String(error)
+    terminal.warn(`${terminal.talkColors.yellow('!')} the conversation was not saved: ${what}`)
+    return error
+  }
+}
 
 interface Turn {
   readonly chat: ChatSession
@@ -34,8 +63,13 @@ interface Turn {
 /** Says one message and prints the answer as it comes. */
 async function answer({ chat, message, signal }: Turn, terminal: Terminal): Promise<Usage | undefined> {
   using progress = startProgress(terminal, { label: 'reading', unit: 'tokens' })
+  let isTold = false
   for await (const event of chat.send(message, signal)) {
-    if (event.type === 'prefill') progress.update(event.processed, event.total)
+    if (event.type === 'prefill') {
+      if (event.reread && !isTold) terminal.say(terminal.talkColors.dim(rereadText[event.reread]))
+      isTold = true
+      progress.update(event.processed, event.total)
+    }
     if (event.type === 'token') {
       progress[Symbol.dispose]()
       terminal.data(event.text)
@@ -51,13 +85,11 @@ async function answer({ chat, message, signal }: Turn, terminal: Terminal): Prom
 /**
  * Ctrl-C while an answer comes takes that answer back; at the prompt it ends the conversation.
  * @returns what the last answer took
+ * @throws what kept the last answer from being saved
  */
-async function converse(
-  chat: ChatSession,
-  lines: Interface,
-  context: CommandContext,
-): Promise<Usage | undefined> {
+async function converse(kept: Kept, lines: Interface, context: CommandContext): Promise<Usage | undefined> {
   let usage: Usage | undefined
+  let unsaved: unknown
   let turn: AbortController | undefined
   lines.on('SIGINT', () => {
     if (turn) turn.abort(new TrimError('TRIMKV_ABORTED', { what: 'Answer stopped' }))
@@ -70,7 +102,8 @@ async function converse(
       turn = new AbortController()
       const signal = AbortSignal.any([turn.signal, context.signal])
       try {
-        usage = await answer({ chat, message: line, signal }, context.terminal)
+        usage = await answer({ chat: kept.chat, message: line, signal }, context.terminal)
+        unsaved = await keep(kept, context.terminal)
       } catch (error) {
         if (!turn.signal.aborted) throw error
         context.terminal.say('\nstopped; the message is taken back')
@@ -80,21 +113,39 @@ async function converse(
     lines.prompt()
   }
   context.signal.throwIfAborted()
+  if (unsaved) throw unsaved
   return usage
+}
+
+/** A new conversation, or the one in the file. */
+async function openChat(
+  model: Model,
+  file: string | undefined,
+  { started, said, terminal }: { started: ChatOptions; said: ChatOptions; terminal: Terminal },
+): Promise<ChatSession> {
+  if (file === undefined || !existsSync(file)) return new ChatSession(model, started)
+  const chat = await ChatSession.restore(model, file, said)
+  const turns = chat.messages.filter(({ role }) => role === 'user').length
+  terminal.say(`going on with ${turns} ${turns === 1 ? 'message' : 'messages'} of ${file}`)
+  return chat
 }
 
 async function run(context: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(context.raw, names)
   const policy = await policyOption(settings.policy)
   using model = await openModel(context, settings)
-  const { maxNew, stop, system } = settings
-  using chat = new ChatSession(model, {
-    ...policy,
-    ...cacheOptions(settings),
+  const { maxNew, stop, system, pinSystem, session: file } = settings
+  const answers: ChatOptions = {
     ...samplingOptions(settings),
     ...(maxNew !== undefined && { maxNewTokens: maxNew }),
     ...(system !== undefined && { system }),
+    ...(pinSystem && { pinSystem }),
     stop,
+  }
+  using chat = await openChat(model, file, {
+    started: { ...policy, ...cacheOptions(settings), ...answers },
+    said: { ...policy, ...saidCacheOptions(settings, context.raw), ...answers },
+    terminal: context.terminal,
   })
   const isTerminal = process.stdin.isTTY === true
   const lines = createInterface({
@@ -104,7 +155,7 @@ async function run(context: CommandContext): Promise<undefined> {
     prompt: isTerminal ? '> ' : '',
   })
   try {
-    const usage = await converse(chat, lines, context)
+    const usage = await converse({ chat, file }, lines, context)
     if (usage) sayCache(context.terminal, usage, settings)
   } finally {
     lines.close()
@@ -120,6 +171,10 @@ export function chatCommand(): CliCommand {
       'A conversation that goes on in one cache: each line of stdin is a message. End it with Ctrl-D.',
     )
     .option('--system <text>', 'system message')
+    .option(
+      '--session <file>',
+      'keep the conversation and its cache in this file, saved after every answer; where it exists, go on with it',
+    )
   return {
     command: withFlags(
       command,
@@ -127,6 +182,7 @@ export function chatCommand(): CliCommand {
       flags.download(),
       flags.policy(),
       flags.budget(),
+      flags.pinSystem(),
       flags.dryRun(),
       flags.sampling(),
     ),

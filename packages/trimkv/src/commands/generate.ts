@@ -1,4 +1,12 @@
-import { type GenerateEvent, type Generation, generate } from '@trimkv/engine'
+import {
+  type GenerateEvent,
+  type GenerateOptions,
+  type Generation,
+  generate,
+  loadPrefix,
+  type Model,
+  type Prefix,
+} from '@trimkv/engine'
 import { Command } from 'commander'
 import {
   type CacheSettingName,
@@ -6,12 +14,14 @@ import {
   cacheSettingNames,
   policyOption,
   type SamplingSettingName,
+  saidCacheOptions,
   samplingOptions,
   samplingSettingNames,
 } from '../command-line/cache-settings.ts'
 import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
 import { type ModelSettingName, modelSettingNames, openModel } from '../command-line/open-model.ts'
+import { printSamples } from '../command-line/print-samples.ts'
 import { promptOf } from '../command-line/prompt-input.ts'
 import { sayCache, speedText } from '../command-line/report-text.ts'
 import { checkedSettings, type Settings } from '../command-line/settings.ts'
@@ -28,6 +38,9 @@ const own = [
   'system',
   'json',
   'jsonl',
+  'pinSystem',
+  'promptCache',
+  'bestOf',
 ] as const
 
 type Name = (typeof own)[number] | CacheSettingName | SamplingSettingName | ModelSettingName
@@ -60,22 +73,36 @@ async function printEvents(
   }
 }
 
+/** The prefix of `--prompt-cache`; nothing when none is asked for. */
+const openPrefix = async (
+  model: Model,
+  file: string | undefined,
+  options: Parameters<typeof loadPrefix>[2],
+): Promise<Prefix | undefined> => (file === undefined ? undefined : loadPrefix(model, file, options))
+
 async function run(context: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(context.raw, names)
   const { maxNew, stop, logprobs } = settings
   const prompt = await promptOf(settings)
   const policy = await policyOption(settings.policy)
   using model = await openModel(context, settings)
-  const answer = generate(model, prompt, {
-    ...policy,
-    ...cacheOptions(settings),
+  const said = { ...policy, ...saidCacheOptions(settings, context.raw) }
+  using prefix = await openPrefix(model, settings.promptCache, { ...said, signal: context.signal })
+  const options: GenerateOptions = {
+    ...(prefix ? { ...said, prefix } : { ...policy, ...cacheOptions(settings) }),
+    ...(settings.pinSystem && { pinSystem: true }),
     ...samplingOptions(settings),
     ...(maxNew !== undefined && { maxNewTokens: maxNew }),
     ...(logprobs !== undefined && { logProbs: logprobs }),
     stop,
     signal: context.signal,
-  })
-  await printEvents(answer, context, settings)
+  }
+  if (settings.bestOf === undefined) {
+    await printEvents(generate(model, prompt, options), context, settings)
+  } else {
+    const samples = { ...options, samples: settings.bestOf }
+    await printSamples({ model, prompt, options: samples }, context.terminal, settings)
+  }
 }
 
 /** `trimkv generate`: answers one prompt. */
@@ -86,8 +113,12 @@ export function generateCommand(): CliCommand {
     .description(
       'Answers one prompt: text as it is, or as a conversation with --chat. The answer goes to stdout.',
     )
-  withFlags(command, flags.model(), flags.download(), flags.prompt(), flags.policy())
-  withFlags(command, flags.budget(), flags.sampling())
+  withFlags(command, flags.model(), flags.download(), flags.prompt(), flags.promptCache(), flags.policy())
+  withFlags(command, flags.budget(), flags.pinSystem(), flags.sampling())
+  command.option(
+    '--best-of <n>',
+    'draw n answers with seeds one after the other, and give the most likely; the prompt is read once',
+  )
   command.option(
     '--logprobs <n>',
     'report log-probabilities and the n most likely tokens, with --json or --jsonl',
