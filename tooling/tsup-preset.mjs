@@ -9,6 +9,8 @@ const preset = {
   format: ['esm'],
   target: 'es2022',
   platform: 'node',
+  // Bundlers know built-in modules by their prefix.
+  removeNodeProtocol: false,
   // The types of a sibling come from its dist, as they will for whoever installs the package.
   dts: { compilerOptions: { customConditions: [] } },
   sourcemap: true,

@@ -3,6 +3,7 @@ import { differentiate, type Seed } from './backward.ts'
 import { History } from './history.ts'
 import { intercept } from './intercept.ts'
 
+/** What {@link createTape} records, and what it keeps. */
 export interface TapeOptions<T> {
   /** What to differentiate by. Tensors are told apart by identity: a view made elsewhere is another tensor. */
   readonly wrt: readonly T[]

@@ -26,6 +26,7 @@ import {
 import type { Storage } from './storage.ts'
 import { storedPositions } from './stored-positions.ts'
 
+/** What a cache stores, where, and what it keeps when it is full. */
 export interface KvCacheOptions<T extends TensorLike> {
   readonly storage: Storage<T>
   readonly shape: CacheShape

@@ -12,6 +12,7 @@ export interface DefaultContext {
 
 type Default<V> = V | ((context: DefaultContext) => V)
 
+/** An option of a policy that is a number; `min` and `max` are included. */
 export interface NumericOption {
   readonly type: 'int' | 'number'
   readonly default: Default<number>
@@ -21,6 +22,7 @@ export interface NumericOption {
   readonly doc: string
 }
 
+/** An option of a policy that is one of a few words. */
 export interface ChoiceOption {
   readonly type: 'choice'
   readonly choices: readonly string[]
@@ -28,6 +30,7 @@ export interface ChoiceOption {
   readonly doc: string
 }
 
+/** The options of a policy, by name. */
 export type OptionSchema = Readonly<Record<string, NumericOption | ChoiceOption>>
 
 /** Option values as given: any subset of the schema, checked when used. */

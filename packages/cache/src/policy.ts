@@ -79,6 +79,7 @@ export interface PolicyContext {
   readonly ageOffset: number
 }
 
+/** A policy as its author writes it, for {@link definePolicy}. */
 export interface PolicyDefinition<S extends OptionSchema> {
   /** Lower case, digits and hyphens. */
   readonly name: string

@@ -24,6 +24,7 @@ export interface LoadProgress {
   readonly total: number
 }
 
+/** What is loaded beside the weights, and onto which device. */
 export interface LoadModelOptions {
   /** Folder of retention gates made for this model. */
   readonly gates?: string

@@ -14,6 +14,7 @@ export interface ChatMessage {
   readonly [field: string]: unknown
 }
 
+/** What a template is told beside the messages. */
 export interface ChatOptions {
   /** Ends with the beginning of an answer, for the model to go on. Default false. */
   readonly addGenerationPrompt?: boolean

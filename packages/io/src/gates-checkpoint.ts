@@ -9,6 +9,7 @@ import { openTorchFile } from './torch-file.ts'
 /** Variants of the retention gate that have a public definition. */
 export const gateKinds = ['rg', 'rg2', 'rg3', 'rg10'] as const
 
+/** A variant of the retention gate. */
 export type GateKind = (typeof gateKinds)[number]
 
 /** Retention gates, as the `config.json` of their release describes them. */

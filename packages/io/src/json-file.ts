@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises'
 import { openFileReader } from './file-reader.ts'
 import { malformed } from './malformed.ts'
 
+/** A JSON object whose fields are not checked yet. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /** Configurations are a few KiB; tokenizers of large vocabularies are tens of MiB. */

@@ -4,6 +4,7 @@ import { type JsonObject, readJsonObject } from './json-file.ts'
 import { parseRope, type RopeConfig } from './rope-config.ts'
 import { refuseSlidingWindow } from './sliding-window.ts'
 
+/** Families of models that can be read; `docs/add-model.md` says how to add one. */
 export type ModelFamily = 'qwen3' | 'qwen2' | 'llama' | 'phi3'
 
 /** A decoder-only transformer, as its `config.json` describes it. Sizes are numbers of channels, heads or tokens. */

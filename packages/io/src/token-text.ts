@@ -1,6 +1,7 @@
 import { fail } from '@trimkv/tensor'
 import type { Piece, TokenDecoder } from './token-decoder.ts'
 
+/** How ids become text. */
 export interface DecodeOptions {
   /** Leaves special tokens out. Default false. */
   readonly skipSpecialTokens?: boolean

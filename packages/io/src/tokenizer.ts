@@ -6,6 +6,7 @@ import { malformed } from './malformed.ts'
 import { compileTokenDecoder } from './token-decoder.ts'
 import { createTokenText, type TokenText } from './token-text.ts'
 
+/** How text becomes ids. */
 export interface EncodeOptions {
   /** Adds what the tokenizer puts around a text, such as `<s>`. Default true. */
   readonly addSpecialTokens?: boolean

@@ -18,6 +18,7 @@ import { Tensor } from './tensor.ts'
 
 const maxThreads = 1024
 
+/** How a device computes. */
 export interface DeviceOptions {
   /** Threads that compute, the calling one included. Default: the processors this process may use. */
   readonly threads?: number

@@ -11,6 +11,7 @@ export const dtypes = {
   f8: { id: 4, bytes: 1 },
 } as const
 
+/** Element types: f32 is what is computed in, bf16 and f16 are storage, i32 holds ids and counts. */
 export type DType = keyof typeof dtypes
 
 /** Shape and element type of a tensor: all that a shape rule may look at. */

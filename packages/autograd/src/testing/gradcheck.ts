@@ -1,6 +1,7 @@
 import { fail, type RefTensor, referenceOps, refTensor } from '@trimkv/tensor'
 import { createTape, type Tape } from '../tape.ts'
 
+/** A computation to check, and how exactly. */
 export interface GradcheckOptions {
   /** Tensors to differentiate by, with a name for reports; f32, whose elements the reference holds in f64. */
   readonly wrt: Readonly<Record<string, RefTensor>>

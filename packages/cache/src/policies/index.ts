@@ -28,8 +28,10 @@ export type PolicyTable = {
   readonly random: Policy
 }
 
+/** The name of a built-in policy. */
 export type PolicyName = keyof PolicyTable
 
+/** The built-in policies, by name. */
 export const policies: PolicyTable = {
   full,
   streaming,

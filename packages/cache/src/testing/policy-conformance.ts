@@ -11,6 +11,7 @@ import { attentionError } from './attention-check.ts'
 import { type FeedTarget, referenceTestBackend, runForward, type TestBackend } from './run-forward.ts'
 import { seededTokens } from './token-source.ts'
 
+/** How a policy is run when it is checked. */
 export interface ConformanceOptions<T extends TensorLike> {
   /** Options to run the policy with. */
   readonly options?: GivenOptions

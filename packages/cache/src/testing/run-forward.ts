@@ -27,6 +27,7 @@ export interface FeedTarget<T extends TensorLike> {
   readonly sources: readonly TokenSource[]
 }
 
+/** What one forward over a cache gave, and what the cache did. */
 export interface ForwardResult<T> {
   readonly plan: StepPlan
   /** Attention output per layer [B, C, Hq, D]. */

@@ -16,6 +16,7 @@ import { allowedNewTokens } from '../session/sequence-length.ts'
 import { type RestoreOptions, restoreSession, saveSession } from '../session/session-file.ts'
 import { refuseSession } from '../session/session-settings.ts'
 
+/** How a conversation is cached and answered. */
 export interface ChatOptions extends Omit<GenerateOptions, 'trace' | 'keptSets' | 'prefix'> {
   /** Comes before the first message. */
   readonly system?: string

@@ -9,6 +9,7 @@ import { createSession } from '../session/create-session.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
 import { greedySteps } from './greedy-steps.ts'
 
+/** The policies to compare, and how each run is cached and sampled. */
 export interface CompareOptions
   extends Omit<GenerateOptions, 'policy' | 'trace' | 'keptSets' | 'pinSystem' | 'prefix'> {
   /** Beside `full`, which always runs first: it is what the others are measured against. */
@@ -33,6 +34,7 @@ export interface ComparedRun {
   readonly agreement: number
 }
 
+/** One policy beside the full cache on the same prompt. */
 export interface Comparison {
   readonly promptIds: readonly number[]
   readonly reference: ComparedRun

@@ -3,6 +3,7 @@ import { createSampler } from '../sampling/sampler.ts'
 import type { DecoderSession, ForwardResult } from '../session/decoder-session.ts'
 import { prefill } from '../session/prefill.ts'
 
+/** A prompt, and how many steps to take after it. */
 export interface StepsRequest {
   /** The prompt. */
   readonly ids: readonly number[]

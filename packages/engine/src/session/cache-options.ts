@@ -58,6 +58,7 @@ export interface CacheSettings {
   readonly positionOffset: number
 }
 
+/** The shape of the cache that a model needs. */
 export const cacheShape = (spec: DecoderSpec): CacheShape => ({
   layers: spec.layers,
   queryHeads: spec.heads,

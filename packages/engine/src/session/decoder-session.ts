@@ -26,6 +26,7 @@ export type ForwardOutput =
       readonly targets: readonly number[]
     }
 
+/** New tokens for some seats, and what is wanted of them. */
 export interface ForwardRequest {
   /** Ids of the new tokens, one list per seat of `seats`, all of one length. */
   readonly ids: readonly (readonly number[])[]
@@ -37,6 +38,7 @@ export interface ForwardRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What one forward gave. */
 export interface ForwardResult {
   /** [rows, vocab] for 'last' and 'all', [rows] for 'logProbs', row-major; empty for 'none' */
   readonly values: Float32Array

@@ -4,6 +4,7 @@ import type { DecoderSession, ForwardResult } from './decoder-session.ts'
 /** Prompt tokens per forward where nothing is said. */
 export const defaultChunk = 512
 
+/** A prompt to read into one seat. */
 export interface PrefillRequest {
   readonly seat: number
   readonly ids: readonly number[]

@@ -33,6 +33,7 @@ export interface CacheReport {
 const seenTokens = ({ cache }: DecoderSession): number[] =>
   Array.from({ length: cache.batch }, (_, seat) => cache.seen(seat))
 
+/** Entries and bytes of a session, now and at their peak. */
 export function meterOf(session: DecoderSession): Meter {
   const { cache, model, options } = session
   const read = seenTokens(session).reduce((a, b) => a + b, 0)

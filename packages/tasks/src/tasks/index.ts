@@ -44,8 +44,10 @@ export type TaskTable = {
   readonly 'ruler-like-qa-2': typeof rulerQa2
 }
 
+/** The name of a task. */
 export type TaskName = keyof TaskTable
 
+/** Every task, by name. */
 export const tasks: TaskTable = {
   recall,
   chain,

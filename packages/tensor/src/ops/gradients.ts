@@ -31,6 +31,7 @@ export interface GradientTable {
   readonly lmLoss: typeof lmLossGrad
 }
 
+/** The gradient of every op that has one, by the name of the op, written with ops. */
 export const gradients: GradientTable = {
   embed: embedGrad,
   linear: linearGrad,

@@ -113,6 +113,7 @@ export interface OpTable {
   readonly fmaChain: typeof fmaChain
 }
 
+/** Every op, by name. */
 export const opTable: OpTable = {
   embed,
   embedGrad,

@@ -11,6 +11,7 @@ import type { Part } from './split.ts'
 import { copyDocument, taskDocument } from './task-document.ts'
 import { type CopyEntry, smallest, type TaskEntry, type TaskStage } from './task-stage.ts'
 
+/** Which generated texts a source gives, and in which order. */
 export interface TaskSourceOptions {
   readonly tokenizer: Tokenizer
   /** In order. */

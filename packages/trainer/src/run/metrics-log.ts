@@ -28,6 +28,7 @@ export interface ValidationMetrics {
   readonly seconds: number
 }
 
+/** One line of `metrics.jsonl`. */
 export type Metrics = StepMetrics | ValidationMetrics
 
 /** The lines of `metrics.jsonl`, one JSON object each. */

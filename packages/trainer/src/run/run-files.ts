@@ -11,6 +11,7 @@ export interface RunFiles {
   readonly metrics: string
 }
 
+/** The files of the run in a folder. */
 export const runFiles = (folder: string): RunFiles => ({
   checkpoint: join(folder, 'checkpoint.safetensors'),
   best: join(folder, 'best.safetensors'),

@@ -14,6 +14,7 @@ export interface LearnedWeight {
   readonly tensor: Tensor
 }
 
+/** A model, and which of its weights learn. */
 export interface CreateTrainableOptions {
   readonly device: Device
   /** With gates, attention is gated in training. */

@@ -18,6 +18,7 @@ export interface InitialValues<V> {
   readonly learned: readonly LearnedWeight[]
 }
 
+/** How gates begin. */
 export interface InitialGates {
   readonly kind: GateKind
   /** Hidden units of a gate. */
@@ -47,6 +48,7 @@ export function initialGates(
   return { values, learned: make.learned }
 }
 
+/** How the weights of a small model begin. */
 export interface InitialWeights {
   /** Standard deviation of matrices. */
   readonly std: number
