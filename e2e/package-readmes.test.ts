@@ -6,12 +6,13 @@ import { expect, it } from 'vitest'
 const packages = join(dirname(fileURLToPath(import.meta.url)), '../packages')
 const read = (path: string): string => readFileSync(join(packages, path), 'utf8')
 
-// The examples themselves are run by the tests of the command line.
+// The examples themselves are run by the tests of the command line and, as they are installed, by a check.
 it.each([
-  ['engine', 'session'],
-  ['trimkv', 'compare'],
-  ['trainer', 'train-gates'],
+  ['ai-sdk', 'ai-sdk/examples/stream-text'],
+  ['engine', 'trimkv/examples/session'],
+  ['trimkv', 'trimkv/examples/compare'],
+  ['trainer', 'trimkv/examples/train-gates'],
 ])('the README of %s shows the example %s as it is', (name, example) => {
   const [block] = [...read(`${name}/README.md`).matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1])
-  expect(block).toBe(read(`trimkv/examples/${example}.ts`).replace(/^(\/\/.*\n)+/, ''))
+  expect(block).toBe(read(`${example}.ts`).replace(/^(\/\/.*\n)+/, ''))
 })

@@ -1,0 +1,79 @@
+import { type LanguageModelV3, NoSuchModelError, type ProviderV3 } from '@ai-sdk/provider'
+import { type LoadedModel, load } from 'trimkv'
+import { languageModelOf } from './language-model.ts'
+import type { TrimkvSettings } from './settings.ts'
+
+/** A model of a provider: where it is, and how it answers. */
+export interface TrimkvModelOptions extends TrimkvSettings {
+  /** A folder as Hugging Face writes it, or `org/name` of one that was downloaded before. */
+  readonly source: string
+  /** Retention gates made for it: a folder, or `org/name`. */
+  readonly gates?: string
+  /** Threads that compute. Default: all cores. */
+  readonly threads?: number
+}
+
+/** The models of a provider. */
+export interface TrimkvProviderOptions {
+  /** By the id that calls name; no other id opens anything. */
+  readonly models: Readonly<Record<string, TrimkvModelOptions>>
+}
+
+/** A provider of the AI SDK. Disposing it frees the models it loaded. */
+export interface TrimkvProvider extends ProviderV3, AsyncDisposable {
+  /** Short for `languageModel`. */
+  (modelId: string): LanguageModelV3
+}
+
+function loadOnce({ source, gates, threads }: TrimkvModelOptions) {
+  let loaded: Promise<LoadedModel> | undefined
+  return {
+    /** Loads at the first call; what failed is tried again. */
+    load(): Promise<LoadedModel> {
+      loaded ??= load(source, {
+        ...(gates !== undefined && { gates }),
+        ...(threads !== undefined && { threads }),
+      }).catch((error: unknown) => {
+        loaded = undefined
+        throw error
+      })
+      return loaded
+    },
+    async dispose(): Promise<void> {
+      const model = await loaded?.catch(() => undefined)
+      loaded = undefined
+      model?.[Symbol.dispose]()
+    },
+  }
+}
+
+/**
+ * A provider of the AI SDK (specification v3) for models on this machine, each loaded when it is first called:
+ * ```ts
+ * await using trimkv = createTrimkv({ models: { small: { source: 'path/to/model', budget: 512 } } })
+ * const { text } = await generateText({ model: trimkv('small'), prompt: 'Why is the sky blue?' })
+ * ```
+ * An id that is not among `models` is a `NoSuchModelError` of the AI SDK, and so is every kind of model but language models.
+ */
+export function createTrimkv({ models }: TrimkvProviderOptions): TrimkvProvider {
+  const opened = new Map(Object.entries(models).map(([id, options]) => [id, loadOnce(options)]))
+  function languageModel(modelId: string): LanguageModelV3 {
+    const model = opened.get(modelId)
+    const options = models[modelId]
+    if (!model || !options) throw new NoSuchModelError({ modelId, modelType: 'languageModel' })
+    const { source: _, gates: __, threads: ___, ...settings } = options
+    return languageModelOf({ modelId, settings, load: model.load })
+  }
+  const none = (modelType: 'embeddingModel' | 'imageModel') => (modelId: string) => {
+    throw new NoSuchModelError({ modelId, modelType })
+  }
+  return Object.assign((modelId: string) => languageModel(modelId), {
+    specificationVersion: 'v3' as const,
+    languageModel,
+    embeddingModel: none('embeddingModel'),
+    imageModel: none('imageModel'),
+    async [Symbol.asyncDispose]() {
+      for (const { dispose } of opened.values()) await dispose()
+    },
+  })
+}
