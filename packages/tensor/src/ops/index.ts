@@ -6,6 +6,7 @@ import { attention } from './attention/attention.ts'
 import { capacity } from './capacity/capacity.ts'
 import { capacityGrad } from './capacity-grad/capacity-grad.ts'
 import { clearSlots } from './clear-slots/clear-slots.ts'
+import { chunkMean } from './chunk-mean/chunk-mean.ts'
 import { columnAppend } from './column-append/column-append.ts'
 import { compact } from './compact/compact.ts'
 import { concatLast } from './concat-last/concat-last.ts'
@@ -13,17 +14,22 @@ import { copy } from './copy/copy.ts'
 import { countKept } from './count-kept/count-kept.ts'
 import { embed } from './embed/embed.ts'
 import { embedGrad } from './embed-grad/embed-grad.ts'
+import { expectedScores } from './expected-scores/expected-scores.ts'
 import { fmaChain } from './fma-chain/fma-chain.ts'
 import { gatedAttention } from './gated-attention/gated-attention.ts'
 import { gatedAttentionGrad } from './gated-attention-grad/gated-attention-grad.ts'
+import { headDot } from './head-dot/head-dot.ts'
 import { keyDiff } from './key-diff/key-diff.ts'
 import { keyNorm } from './key-norm/key-norm.ts'
 import { kvAppend } from './kv-append/kv-append.ts'
+import { lagScores } from './lag-scores/lag-scores.ts'
+import { liftProtected } from './lift-protected/lift-protected.ts'
 import { linear } from './linear/linear.ts'
 import { linearGradInput } from './linear-grad-input/linear-grad-input.ts'
 import { linearGradWeight } from './linear-grad-weight/linear-grad-weight.ts'
 import { lmLoss } from './lm-loss/lm-loss.ts'
 import { lmLossGrad } from './lm-loss-grad/lm-loss-grad.ts'
+import { logGeometricSum } from './log-geometric-sum/log-geometric-sum.ts'
 import { logSigmoid } from './log-sigmoid/log-sigmoid.ts'
 import { logSigmoidGrad } from './log-sigmoid-grad/log-sigmoid-grad.ts'
 import { mix } from './mix/mix.ts'
@@ -32,6 +38,7 @@ import { occupancy } from './occupancy/occupancy.ts'
 import { occupancyGrad } from './occupancy-grad/occupancy-grad.ts'
 import { padAxis } from './pad-axis/pad-axis.ts'
 import { pool } from './pool/pool.ts'
+import { projectedNorm } from './projected-norm/projected-norm.ts'
 import { protect } from './protect/protect.ts'
 import { redundancy } from './redundancy/redundancy.ts'
 import { ringAppend } from './ring-append/ring-append.ts'
@@ -52,6 +59,8 @@ import { sumSquares } from './sum-squares/sum-squares.ts'
 import { swiglu } from './swiglu/swiglu.ts'
 import { swigluGrad } from './swiglu-grad/swiglu-grad.ts'
 import { tokenLogProb } from './token-log-prob/token-log-prob.ts'
+import { turnKeys } from './turn-keys/turn-keys.ts'
+import { weighScores } from './weigh-scores/weigh-scores.ts'
 import { windowScores } from './window-scores/window-scores.ts'
 
 /** Every operator, by name. Adding one: its folder, its two lines here. */
@@ -98,9 +107,17 @@ export interface OpTable {
   readonly windowScores: typeof windowScores
   readonly pool: typeof pool
   readonly shareHeads: typeof shareHeads
+  readonly weighScores: typeof weighScores
+  readonly chunkMean: typeof chunkMean
+  readonly liftProtected: typeof liftProtected
   readonly keyDiff: typeof keyDiff
   readonly redundancy: typeof redundancy
+  readonly expectedScores: typeof expectedScores
+  readonly lagScores: typeof lagScores
   readonly keyNorm: typeof keyNorm
+  readonly headDot: typeof headDot
+  readonly projectedNorm: typeof projectedNorm
+  readonly logGeometricSum: typeof logGeometricSum
   readonly slotRandom: typeof slotRandom
   readonly protect: typeof protect
   readonly allotSlots: typeof allotSlots
@@ -108,6 +125,7 @@ export interface OpTable {
   readonly compact: typeof compact
   readonly countKept: typeof countKept
   readonly moveSlots: typeof moveSlots
+  readonly turnKeys: typeof turnKeys
   readonly setCount: typeof setCount
   readonly clearSlots: typeof clearSlots
   readonly fmaChain: typeof fmaChain
@@ -157,9 +175,17 @@ export const opTable: OpTable = {
   windowScores,
   pool,
   shareHeads,
+  weighScores,
+  chunkMean,
+  liftProtected,
   keyDiff,
   redundancy,
+  expectedScores,
+  lagScores,
   keyNorm,
+  headDot,
+  projectedNorm,
+  logGeometricSum,
   slotRandom,
   protect,
   allotSlots,
@@ -167,6 +193,7 @@ export const opTable: OpTable = {
   compact,
   countKept,
   moveSlots,
+  turnKeys,
   setCount,
   clearSlots,
   fmaChain,

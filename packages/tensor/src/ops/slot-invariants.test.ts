@@ -78,6 +78,26 @@ describe('data that would lead outside a table is refused, and nothing is writte
           ),
         pool: () => ops.pool({ scores, ...table, seen }, { kernel: 3, kind: 'max', exclude: 0 }),
         shareHeads: () => ops.shareHeads({ scores, count: stored }),
+        chunkMean: () => ops.chunkMean({ scores, count: stored }, { length: 2 }),
+        liftProtected: () => ops.liftProtected({ scores, ...table, seen }, { first: 1, last: 1 }),
+        weighScores: () => ops.weighScores({ scores, weights: scores, count: stored }, { epsilon: 0 }),
+        lagScores: () =>
+          ops.lagScores(
+            { keys: rows, values: rows, count: stored },
+            { sinks: 0, partition: 2, cross: false },
+          ),
+        expectedScores: () =>
+          ops.expectedScores(
+            {
+              q: floats([1, 1, 1, 2]),
+              index: ints([0], [1, 1]),
+              keys: rows,
+              ...table,
+              seen,
+              invFreq: floats([1, 1]),
+            },
+            { sinks: 0, future: 1, covariance: true, scale: 1, ropeScale: 1, offset: 0 },
+          ),
         keyDiff: () => ops.keyDiff({ keys: rows, count: stored }),
         redundancy: () => ops.redundancy({ keys: rows, count: stored }, { threshold: 0.5 }),
         protect: () => ops.protect({ scores, ...table, seen }, { first: 1, last: 1 }),

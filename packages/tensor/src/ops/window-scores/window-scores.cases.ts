@@ -18,10 +18,11 @@ interface Sizes {
   readonly D: number
   readonly dtype: DType
   readonly columns: WindowScoresAttrs['columns']
+  readonly timesVisible?: boolean
 }
 
-const at = ({ layout, w, G, D, dtype, columns }: Sizes): OpCase<WindowScoresAttrs> => ({
-  name: `B${layout.B} H${layout.H} G${G} w${w} D${D} cap${layout.cap} ${dtype} ${columns}`,
+const at = ({ layout, w, G, D, dtype, columns, timesVisible = false }: Sizes): OpCase<WindowScoresAttrs> => ({
+  name: `B${layout.B} H${layout.H} G${G} w${w} D${D} cap${layout.cap} ${dtype} ${columns}${timesVisible ? ' times visible' : ''}`,
   inputs: {
     ring: { dtype: 'f32', shape: [layout.B, w, layout.H * G, D], strided: 3 },
     keys: slotRowsInput(layout, D, dtype),
@@ -29,7 +30,7 @@ const at = ({ layout, w, G, D, dtype, columns }: Sizes): OpCase<WindowScoresAttr
     slotIndex: slotIndexInput(layout),
     seen: seenInput(layout),
   },
-  attrs: { scale: 1 / Math.sqrt(D), columns },
+  attrs: { scale: 1 / Math.sqrt(D), columns, timesVisible },
 })
 
 export const windowScoresCases: OpCases<WindowScoresAttrs> = {
@@ -40,6 +41,15 @@ export const windowScoresCases: OpCases<WindowScoresAttrs> = {
     at({ layout: edgeLayout(1, 4, 33), w: 200, G: 3, D: 16, dtype: 'f16', columns: 'all' }),
     at({ layout: edgeLayout(1, 4, 33), w: 200, G: 3, D: 16, dtype: 'f32', columns: 'candidates' }),
     at({ layout: edgeLayout(1, 4, 65), w: 1, G: 5, D: 40, dtype: 'f32', columns: 'all' }),
+    at({
+      layout: edgeLayout(2, 3, 70),
+      w: 8,
+      G: 2,
+      D: 16,
+      dtype: 'f32',
+      columns: 'all',
+      timesVisible: true,
+    }),
   ],
   fuzz: (random) =>
     at({
@@ -49,6 +59,7 @@ export const windowScoresCases: OpCases<WindowScoresAttrs> = {
       D: random.int(1, 80),
       dtype: (['f32', 'bf16', 'f16', 'f8'] as const)[random.int(0, 3)]!,
       columns: random.next() < 0.5 ? 'all' : 'candidates',
+      timesVisible: random.next() < 0.3,
     }),
   bench: [
     at({

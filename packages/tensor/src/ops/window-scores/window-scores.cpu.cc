@@ -6,7 +6,7 @@ namespace trimkv::TRIMKV_ISA {
 namespace {
 
 // ring [B, w, Hq, D] f32, keys [B, H, cap, D], count [B, H], slotIndex [B, H, cap], seen [B] i32, out [B, H, cap] f32
-// scalars: scale, columns (0 all, 1 candidates)
+// scalars: scale, columns (0 all, 1 candidates), timesVisible
 constexpr int64_t kRowBlock = 16;  // query rows scored in one pass over the keys
 constexpr int64_t kTile = 64;      // slots of one pass
 
@@ -19,7 +19,7 @@ struct Window {
   const SlotSizes size = slot_sizes(keys);
   const int64_t w = ring.shape[1], heads = ring.shape[2], D = ring.shape[3];
   const int64_t group = size.H == 0 ? 0 : heads / size.H;
-  const bool all = call.scalars[1] == 0;
+  const bool all = call.scalars[1] == 0, times_visible = call.scalars[2] != 0;
 
   // ---- workspace, per head: scaled query rows, then their logits ----
   int64_t floats_per_head() const { return rows_per_pass(group) * (D + size.cap); }
@@ -86,6 +86,13 @@ struct Window {
     }
   }
 
+  // Stored slots of tokens before `token`.
+  float older(const Head& head, int64_t token) const {
+    int64_t slots = 0;
+    for (int64_t j = 0; j < head.n; j++) slots += head.index[j] < token ? 1 : 0;
+    return static_cast<float>(slots);
+  }
+
   template <typename T>
   void rate(int64_t unit) const {
     const Head head = head_of(unit);
@@ -98,8 +105,9 @@ struct Window {
       for (int64_t t = 0; t < some; t++) {
         float* logits = head.logits + t * group * size.cap;
         if (!all) group_max(head, logits);
+        const float weight = times_visible ? older(head, first + t) / rows : 1.0f / rows;
         for (int64_t g = 0; g < (all ? group : 1); g++) {
-          add_softmax(head, logits + g * size.cap, all ? first + t : tokens - w - 1, 1.0f / rows);
+          add_softmax(head, logits + g * size.cap, all ? first + t : tokens - w - 1, weight);
         }
       }
     }
@@ -139,7 +147,7 @@ Status run(const Call& c) {
   return {};
 }
 
-TRIMKV_OP("windowScores", 6, 2, check, workspace, run)
+TRIMKV_OP("windowScores", 6, 3, check, workspace, run)
 
 }  // namespace
 }  // namespace trimkv::TRIMKV_ISA

@@ -46,17 +46,19 @@ export function windowScoresRef(
     const to = out.data.subarray(head * cap, (head + 1) * cap)
     const index = slotIndex.data.subarray(head * cap, (head + 1) * cap)
     for (let token = tokens - window; token < tokens; token++) {
+      const older = index.subarray(0, count.data[head]!).filter((at) => at < token).length
+      const weight = (attrs.timesVisible ? older : 1) / window
       const rows = Array.from({ length: G }, (_, g) =>
         logits(inputs, { b, token, hq: h * G + g }, attrs.scale),
       )
       if (attrs.columns === 'all') {
         for (const row of rows)
-          addSoftmax(to, row, { weight: 1 / (window * G), visible: (j) => index[j]! <= token })
+          addSoftmax(to, row, { weight: weight / G, visible: (j) => index[j]! <= token })
       } else {
         const best = rows[0]!.map((_, j) =>
           rows.reduce((m, row) => Math.max(m, row[j]!), Number.NEGATIVE_INFINITY),
         )
-        addSoftmax(to, best, { weight: 1 / window, visible: (j) => index[j]! < tokens - w })
+        addSoftmax(to, best, { weight, visible: (j) => index[j]! < tokens - w })
       }
     }
   }

@@ -21,6 +21,8 @@ export interface WindowScoresAttrs {
    * queries; the window's own slots get 0.
    */
   readonly columns: 'all' | 'candidates'
+  /** Weigh each query by the number of stored slots older than it, as if it attended to them evenly at 1 each (FINCH). */
+  readonly timesVisible?: boolean
 }
 
 /**
@@ -33,7 +35,7 @@ export interface WindowScoresAttrs {
 export const windowScores: Op<WindowScoresSlots, WindowScoresAttrs, 'out'> = {
   name: 'windowScores',
   source:
-    'SnapKV (arXiv:2404.14469) and TOVA (arXiv:2401.06104) as in kvpress; R-KV repository, r1_kv.py, for candidates',
+    'SnapKV (arXiv:2404.14469) and TOVA (arXiv:2401.06104) as in kvpress; R-KV repository, r1_kv.py, for candidates; kvpress finch_press.py for timesVisible',
   slots: { ring: 'in', keys: 'in', count: 'in', slotIndex: 'in', seen: 'in' },
   outputs: ['out'],
   infer({ ring, keys, count, slotIndex, seen }, { scale }) {
@@ -53,7 +55,7 @@ export const windowScores: Op<WindowScoresSlots, WindowScoresAttrs, 'out'> = {
     rules.option(Number.isFinite(scale), `scale must be a finite number, got ${scale}`)
     return { out: { dtype: 'f32', shape: [size.B, size.H, size.cap] } }
   },
-  scalars: ({ scale, columns }) => [scale, columns === 'all' ? 0 : 1],
+  scalars: ({ scale, columns, timesVisible }) => [scale, columns === 'all' ? 0 : 1, timesVisible ? 1 : 0],
   reference: windowScoresRef,
   /** Counts are data, so all `cap` slots are taken as stored. */
   cost({ ring, keys }) {

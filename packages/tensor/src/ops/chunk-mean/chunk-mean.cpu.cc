@@ -1,0 +1,43 @@
+#include "core/slot-table.h"
+
+namespace trimkv::TRIMKV_ISA {
+namespace {
+
+// scores [B, H, cap] f32, count [B, H] i32, out [B, H, cap] f32; scalars: length
+Status check(const Call& c) {
+  const View &scores = c.tensors[0], &count = c.tensors[1], &out = c.tensors[2];
+  TRIMKV_REQUIRE(scores.rank == 3, kShape, "[chunkMean] scores must have three axes");
+  const SlotSizes size = slot_sizes(scores);
+  TRIMKV_REQUIRE(is_column(scores, DType::kF32, size), kShape, "[chunkMean] scores must be [B, H, cap] f32");
+  TRIMKV_REQUIRE(is_per_head(count, size), kShape, "[chunkMean] count must be [B, H] i32");
+  TRIMKV_REQUIRE(is_column(out, DType::kF32, size) && contiguous(out), kShape, "[chunkMean] out must be [B, H, cap] f32");
+  TRIMKV_REQUIRE(is_whole(c.scalars[0], 1), kOption, "[chunkMean] length must be an integer of at least 1");
+  return {};
+}
+
+Status run(const Call& c) {
+  const View &scores = c.tensors[0], &count = c.tensors[1], &out = c.tensors[2];
+  const SlotSizes size = slot_sizes(scores);
+  const int64_t length = static_cast<int64_t>(c.scalars[0]);
+  if (Status status = counts_within("chunkMean", count, size); !status.ok()) return status;
+  auto head = [&](int64_t unit) {
+    const int64_t b = unit / size.H, h = unit % size.H, n = entry(count, b, h);
+    const float* from = head_slots<float>(scores, b, h);
+    float* to = head_slots<float>(out, b, h);
+    for (int64_t first = 0; first < n; first += length) {
+      const int64_t last = least(first + length, n);
+      double sum = 0;
+      for (int64_t j = first; j < last; j++) sum += static_cast<double>(from[j]);
+      const float mean = static_cast<float>(sum / static_cast<double>(last - first));
+      for (int64_t j = first; j < last; j++) to[j] = mean;
+    }
+    for (int64_t j = n; j < size.cap; j++) to[j] = from[j];
+  };
+  parallel_for(*c.pool, size.heads(), head);
+  return {};
+}
+
+TRIMKV_OP("chunkMean", 3, 1, check, nullptr, run)
+
+}  // namespace
+}  // namespace trimkv::TRIMKV_ISA
