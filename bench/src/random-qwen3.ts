@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeSafetensors } from '@trimkv/io'
-import { type GgufTensor, writeGguf } from './gguf-writer.ts'
+import { type GgufTensor, type GgufValue, ggufFormats, writeGguf } from './gguf-writer.ts'
 
 /** The sizes that make a Qwen3 checkpoint. */
 export interface Qwen3Shape {
@@ -14,27 +14,29 @@ export interface Qwen3Shape {
   readonly vocab: number
 }
 
-interface Parameter {
+/** A weight under both of its names. */
+export interface Qwen3Parameter {
   readonly hf: string
   readonly gguf: string
   readonly shape: readonly number[]
   readonly kind: 'matrix' | 'norm'
 }
 
-function parameters(s: Qwen3Shape): Parameter[] {
-  const matrix = (hf: string, gguf: string, ...shape: number[]): Parameter => ({
+/** All weights of a model, the output head included. */
+export function qwen3Parameters(s: Qwen3Shape): Qwen3Parameter[] {
+  const matrix = (hf: string, gguf: string, ...shape: number[]): Qwen3Parameter => ({
     hf,
     gguf,
     shape,
     kind: 'matrix',
   })
-  const norm = (hf: string, gguf: string, size: number): Parameter => ({
+  const norm = (hf: string, gguf: string, size: number): Qwen3Parameter => ({
     hf,
     gguf,
     shape: [size],
     kind: 'norm',
   })
-  const layer = (l: number): Parameter[] => {
+  const layer = (l: number): Qwen3Parameter[] => {
     const hf = `model.layers.${l}.`
     const gguf = `blk.${l}.`
     return [
@@ -70,7 +72,7 @@ function uniform(seed: number): () => number {
   }
 }
 
-function fill(parameter: Parameter, next: () => number): Float32Array {
+function fill(parameter: Qwen3Parameter, next: () => number): Float32Array {
   const data = new Float32Array(parameter.shape.reduce((a, b) => a * b, 1))
   const scale = parameter.kind === 'norm' ? 0.2 : 1.7 / Math.sqrt(parameter.shape.at(-1)!)
   for (let i = 0; i < data.length; i++) data[i] = (parameter.kind === 'norm' ? 1 : 0) + scale * next()
@@ -91,14 +93,41 @@ const config = (s: Qwen3Shape): object => ({
   rms_norm_eps: 1e-6,
   rope_theta: 1e6,
   rope_scaling: null,
-  max_position_embeddings: 4096,
+  max_position_embeddings: contextLength,
   tie_word_embeddings: false,
   attention_bias: false,
   use_sliding_window: false,
 })
 
+/** Longest sequence that the files here allow. */
+const contextLength = 4096
+
 /** Token strings that satisfy a byte-level BPE vocabulary: nobody tokenizes with them. */
 const tokens = (count: number): string[] => Array.from({ length: count }, (_, i) => `t${i}`)
+
+/** What a GGUF file says of a model beside its weights. */
+export const qwen3Metadata = (s: Qwen3Shape, context: number): Record<string, GgufValue> => ({
+  'general.architecture': { string: 'qwen3' },
+  'general.name': { string: 'random' },
+  'qwen3.context_length': { u32: context },
+  'qwen3.embedding_length': { u32: s.width },
+  'qwen3.block_count': { u32: s.layers },
+  'qwen3.feed_forward_length': { u32: s.hidden },
+  'qwen3.attention.head_count': { u32: s.heads },
+  'qwen3.attention.head_count_kv': { u32: s.kvHeads },
+  'qwen3.attention.key_length': { u32: s.headDim },
+  'qwen3.attention.value_length': { u32: s.headDim },
+  'qwen3.attention.layer_norm_rms_epsilon': { f32: 1e-6 },
+  'qwen3.rope.freq_base': { f32: 1e6 },
+  'qwen3.vocab_size': { u32: s.vocab },
+  'tokenizer.ggml.model': { string: 'gpt2' },
+  'tokenizer.ggml.pre': { string: 'default' },
+  'tokenizer.ggml.tokens': { strings: tokens(s.vocab) },
+  'tokenizer.ggml.token_type': { i32s: new Array<number>(s.vocab).fill(1) },
+  'tokenizer.ggml.merges': { strings: ['t 0'] },
+  'tokenizer.ggml.bos_token_id': { u32: 1 },
+  'tokenizer.ggml.eos_token_id': { u32: 2 },
+})
 
 /**
  * Writes one random f32 Qwen3 model twice: as a Hugging Face folder and as a GGUF file.
@@ -110,7 +139,7 @@ export async function writeRandomQwen3(
 ): Promise<{ readonly folder: string; readonly gguf: string }> {
   const { shape: s, seed } = options
   const next = uniform(seed)
-  const filled = parameters(s).map((parameter) => ({ ...parameter, data: fill(parameter, next) }))
+  const filled = qwen3Parameters(s).map((parameter) => ({ ...parameter, data: fill(parameter, next) }))
   const folder = join(dir, 'hf')
   const gguf = join(dir, 'model.gguf')
   await mkdir(folder, { recursive: true })
@@ -119,31 +148,15 @@ export async function writeRandomQwen3(
     join(folder, 'model.safetensors'),
     Object.fromEntries(filled.map(({ hf, shape, data }) => [hf, { dtype: 'f32' as const, shape, data }])),
   )
-  const tensors: GgufTensor[] = filled.map(({ gguf: name, shape, data }) => ({ name, shape, data }))
+  const tensors: GgufTensor[] = filled.map(({ gguf: name, shape, data }) => ({
+    name,
+    shape,
+    format: 'F32',
+    data: ggufFormats.F32.encode(data),
+  }))
   await writeGguf(
     gguf,
-    {
-      'general.architecture': { string: 'qwen3' },
-      'general.name': { string: 'random' },
-      'qwen3.context_length': { u32: 4096 },
-      'qwen3.embedding_length': { u32: s.width },
-      'qwen3.block_count': { u32: s.layers },
-      'qwen3.feed_forward_length': { u32: s.hidden },
-      'qwen3.attention.head_count': { u32: s.heads },
-      'qwen3.attention.head_count_kv': { u32: s.kvHeads },
-      'qwen3.attention.key_length': { u32: s.headDim },
-      'qwen3.attention.value_length': { u32: s.headDim },
-      'qwen3.attention.layer_norm_rms_epsilon': { f32: 1e-6 },
-      'qwen3.rope.freq_base': { f32: 1e6 },
-      'qwen3.vocab_size': { u32: s.vocab },
-      'tokenizer.ggml.model': { string: 'gpt2' },
-      'tokenizer.ggml.pre': { string: 'default' },
-      'tokenizer.ggml.tokens': { strings: tokens(s.vocab) },
-      'tokenizer.ggml.token_type': { i32s: new Array<number>(s.vocab).fill(1) },
-      'tokenizer.ggml.merges': { strings: ['t 0'] },
-      'tokenizer.ggml.bos_token_id': { u32: 1 },
-      'tokenizer.ggml.eos_token_id': { u32: 2 },
-    },
+    qwen3Metadata(s, contextLength),
     tensors,
   )
   return { folder, gguf }

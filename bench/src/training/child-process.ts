@@ -14,7 +14,7 @@ const jiti = join(dirname(createRequire(import.meta.url).resolve('jiti/package.j
  */
 export function runChild<Result>(file: string, options: object): Promise<Result> {
   const script = fileURLToPath(new URL(file, import.meta.url))
-  const child = fork(jiti, [script, JSON.stringify(options)], { execArgv: [] })
+  const child = fork(jiti, [script, JSON.stringify(options)], { execArgv: ['--expose-gc'] })
   return new Promise((resolve, reject) => {
     child.once('message', (result) => resolve(result as Result))
     child.once('error', reject)

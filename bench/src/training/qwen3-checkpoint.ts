@@ -3,7 +3,7 @@ import { mapWeights, type StoredWeight, specOf } from '@trimkv/models'
 import { elementCount } from '@trimkv/tensor'
 
 /** `config.json` of Qwen3-0.6B, as far as it says something about the shape. */
-const config: JsonObject = {
+export const qwen3Config: JsonObject = {
   architectures: ['Qwen3ForCausalLM'],
   model_type: 'qwen3',
   vocab_size: 151_936,
@@ -27,34 +27,43 @@ const config: JsonObject = {
 const bf16One = 0x3f80
 const patternSize = 1 << 20
 
-/** bf16 bits of numbers between ±0.03: a pattern from an xorshift, repeated. */
-function noise(count: number): Uint16Array {
-  const pattern = new Float32Array(patternSize)
+/** Numbers between ±0.03 from an xorshift, each a bf16: every matrix repeats them from the first on. */
+export function noisePattern(): Float32Array {
+  const words = new Uint32Array(patternSize)
+  const values = new Float32Array(words.buffer)
   let state = 1
-  for (let i = 0; i < pattern.length; i++) {
+  for (let i = 0; i < values.length; i++) {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
-    pattern[i] = 0.03 * ((state | 0) / 2 ** 31)
+    values[i] = 0.03 * ((state | 0) / 2 ** 31)
+    words[i]! &= 0xffff0000
   }
-  const bits = Uint16Array.from(new Uint32Array(pattern.buffer), (word) => word >>> 16)
-  const all = new Uint16Array(count)
-  for (let at = 0; at < count; at += patternSize)
-    all.set(bits.subarray(0, Math.min(patternSize, count - at)), at)
-  return all
+  return values
 }
+
+/** `pattern` again and again. */
+export function repeated<A extends Uint8Array | Uint16Array>(pattern: A, into: A): A {
+  for (let at = 0; at < into.length; at += pattern.length)
+    into.set(pattern.subarray(0, Math.min(pattern.length, into.length - at)), at)
+  return into
+}
+
+export const bf16Bits = (values: Float32Array): Uint16Array =>
+  Uint16Array.from(new Uint32Array(values.buffer), (word) => word >>> 16)
 
 /** Writes a checkpoint of Qwen3-0.6B's shape with random bf16 weights: 1.2 GB. */
 export async function writeQwen3Checkpoint(folder: string): Promise<void> {
   const stored = new Map<string, StoredWeight>()
-  mapWeights(specOf(parseModelConfig(config, 'config.json')).stored, (weight) =>
+  mapWeights(specOf(parseModelConfig(qwen3Config, 'config.json')).stored, (weight) =>
     stored.set(weight.name, weight),
   )
-  const values = noise(Math.max(...[...stored.values()].map(({ shape }) => elementCount(shape))))
+  const longest = Math.max(...[...stored.values()].map(({ shape }) => elementCount(shape)))
+  const values = repeated(bf16Bits(noisePattern()), new Uint16Array(longest))
   const tensors = [...stored.values()].map(({ name, shape }): [string, TensorToWrite] => {
     const size = elementCount(shape)
     const data = shape.length === 1 ? new Uint16Array(size).fill(bf16One) : values.subarray(0, size)
     return [name, { dtype: 'bf16', shape, data }]
   })
-  await writeModel(folder, { config, tensors: Object.fromEntries(tensors), files: {} })
+  await writeModel(folder, { config: qwen3Config, tensors: Object.fromEntries(tensors), files: {} })
 }

@@ -1,0 +1,37 @@
+import { runChild } from '../training/child-process.ts'
+import type { SectionOptions, SectionResult } from './section.ts'
+import type { SoakPoint } from './soak-run.ts'
+
+const budget = 64
+const tokens = [100_000, 1_000_000]
+
+/** A million tokens through the bundled model: nothing grows, nothing slows down. */
+export async function soakSection({ threads, print }: SectionOptions): Promise<SectionResult> {
+  print(`Decoding ${tokens.at(-1)} tokens: some minutes`)
+  const [early, late] = (await runChild<SoakPoint[]>('../inference/soak-run.ts', {
+    threads,
+    budget,
+    tokens,
+  })) as [SoakPoint, SoakPoint]
+  return {
+    about: `The bundled model, trimkv with ${budget} tokens per head, eviction after every token, ${threads} threads`,
+    figures: [
+      { name: `resident after ${early.tokens}`, value: early.residentBytes / 2 ** 20, unit: 'MiB' },
+      { name: `resident after ${late.tokens}`, value: late.residentBytes / 2 ** 20, unit: 'MiB' },
+      {
+        name: 'change of it',
+        value: Math.abs(late.residentBytes / early.residentBytes - 1),
+        goal: { atMost: 0.01 },
+        unit: 'share',
+      },
+      { name: `up to ${early.tokens}`, value: early.rate, unit: 'tokens/s' },
+      { name: `up to ${late.tokens}`, value: late.rate, unit: 'tokens/s' },
+      {
+        name: 'change of it',
+        value: Math.abs(late.rate / early.rate - 1),
+        goal: { atMost: 0.1 },
+        unit: 'share',
+      },
+    ],
+  }
+}
