@@ -20,6 +20,11 @@ constexpr int kPanel = 6;  // rows of the weight, that is columns of the output,
 template <int R>
 constexpr int kTileColumns = kWidth == 16 || R <= 2 ? kPanel : kPanel / 2;
 
+// A rectangle of the output. How it is cut depends on shapes alone, and no result depends on it.
+struct Part {
+  int64_t row, row_end, column, column_end;
+};
+
 // What a tile brings into cache for later, a little at each step so that arithmetic hides the latency.
 struct Ahead {
   uintptr_t from[kPanel];

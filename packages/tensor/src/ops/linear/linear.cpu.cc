@@ -1,17 +1,16 @@
 #include "core/load.h"
 #include "core/op.h"
 #include "core/simd.h"
+#include "linear/linear-sweep.h"
 #include "linear/linear-tile.h"
 
 namespace trimkv::TRIMKV_ISA {
 namespace {
 
-// Up to so many rows weights are widened in registers, anew for every tile; with more, once for all into the stack.
+// Up to so many rows weights are widened in registers, anew for every tile; with more, both sides are laid out for it.
 constexpr int64_t kStreamRows = 32;
-constexpr int64_t kStreamBytes = 96 << 10;  // weights of one chunk when few rows share them
+constexpr int64_t kStreamBytes = 96 << 10;  // weights of one chunk
 constexpr uintptr_t kStreamAhead = 512;     // bytes fetched early in each stream
-constexpr int64_t kSweepColumns = 48;       // columns of one chunk when many rows do
-constexpr int64_t kSweepRows = 128;         // so many rows of x stay in the second-level cache
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -41,30 +40,10 @@ Status check(const Call& c) {
   return {};
 }
 
-// A rectangle of the output. The grid of chunks depends on shapes alone, and no result depends on the grid.
-struct Chunk {
-  int64_t row, row_end, column, column_end;
-};
-
-struct Grid {
-  int64_t rows, columns, row_step, column_step, row_blocks, column_blocks;
-
-  Grid(const View& x, const View& weight) : rows(x.shape[0]), columns(weight.shape[0]) {
-    const int64_t row_bytes = most(weight.shape[1] * dtype_bytes(weight.dtype), 1);
-    const int64_t wanted = rows > kStreamRows ? kSweepColumns : kStreamBytes / row_bytes;
-    column_step = most(wanted / kPanel, 1) * kPanel;
-    column_blocks = ceil_div(columns, column_step);
-    const int64_t even_rows = ceil_div(rows, most(ceil_div(rows, kSweepRows), 1));
-    row_step = most(ceil_div(even_rows, kTileRows), 1) * kTileRows;
-    row_blocks = ceil_div(rows, row_step);
-  }
-
-  // Columns vary fastest, so that a block of x stays in cache while the weights pass by.
-  Chunk chunk(int64_t index) const {
-    const int64_t row = index / column_blocks * row_step, column = index % column_blocks * column_step;
-    return {row, least(row + row_step, rows), column, least(column + column_step, columns)};
-  }
-};
+int64_t columns_of_chunk(const View& weight) {
+  const int64_t row_bytes = most(weight.shape[1] * dtype_bytes(weight.dtype), 1);
+  return most(kStreamBytes / row_bytes / kPanel, 1) * kPanel;
+}
 
 // Up to kPanel rows of the weight, elements first … first+count−1 of each. The rows lie `span` apart, and the next
 // panel begins one row further on: so a chunk is read as kPanel long streams, which the hardware foresees.
@@ -76,24 +55,25 @@ struct Panel {
   int width;  // rows that exist; the pointers beyond repeat the last one
 };
 
+// Few rows.
 template <typename T>
-struct Linear {
+struct Stream {
   const float* x;
   int64_t x_stride;
   const T* weight;
   int64_t depth;
   float* out;
-  int64_t columns;
+  int64_t columns, row_count;
 
   // Panel number `index` of a chunk.
-  Panel<T> panel(const Chunk& c, int64_t index, int64_t first) const {
+  Panel<T> panel(const Part& c, int64_t index, int64_t first) const {
     Panel<T> p{{}, first, least(depth - first, kBlock), c.column + index, panels(c), 0};
     p.width = static_cast<int>(least(ceil_div(c.column_end - p.column, p.span), kPanel));
     for (int j = 0; j < kPanel; j++) p.rows[j] = weight + (p.column + least(j, p.width - 1) * p.span) * depth + first;
     return p;
   }
 
-  static int64_t panels(const Chunk& c) { return ceil_div(c.column_end - c.column, kPanel); }
+  static int64_t panels(const Part& c) { return ceil_div(c.column_end - c.column, kPanel); }
 
   // Tile `index` of `tiles` fetches every tiles-th row of `p`, `bytes` further on; the other lines are cached already.
   static Ahead ahead(const Panel<T>& p, uintptr_t bytes, int64_t index, int64_t tiles) {
@@ -105,8 +85,8 @@ struct Linear {
   }
 
   // out[row + r][p.column + j·span] (+)= dot products over one block of K.
-  template <int R, bool kFetch, typename W>
-  void tile(int64_t row, const Panel<W>& p, const Ahead& a) const {
+  template <int R, bool kFetch>
+  void tile(int64_t row, const Panel<T>& p, const Ahead& a) const {
     float sums[kPanel][kTileRows];
     const float* in = x + row * x_stride + p.first;
     for (int j = 0; j < kPanel; j += kTileColumns<R>) {
@@ -128,16 +108,14 @@ struct Linear {
     }
   }
 
-  // All rows of a chunk against one panel, in tiles of at most kTileRows rows, as even as possible. `stored` is the
-  // panel as it lies in memory, the same as `p` or what `p` was widened from; it is fetched `bytes` ahead.
-  template <typename W>
-  void tiles(const Chunk& c, const Panel<W>& p, const Panel<T>& stored, uintptr_t bytes) const {
-    const int64_t count = ceil_div(c.row_end - c.row, kTileRows);
-    int64_t row = c.row;
+  // All rows against one panel, in tiles of at most kTileRows rows, as even as possible.
+  void tiles(const Panel<T>& p) const {
+    const int64_t count = ceil_div(row_count, kTileRows);
+    int64_t row = 0;
     for (int64_t i = 0; i < count; i++) {
-      const int64_t rows = ceil_div(c.row_end - row, count - i);
+      const int64_t rows = ceil_div(row_count - row, count - i);
       if (i < kPanel) {
-        tile_of<true>(rows, row, p, ahead(stored, bytes, i, count));
+        tile_of<true>(rows, row, p, ahead(p, kStreamAhead, i, count));
       } else {
         tile_of<false>(rows, row, p, Ahead{});
       }
@@ -145,8 +123,8 @@ struct Linear {
     }
   }
 
-  template <bool kFetch, typename W>
-  void tile_of(int64_t rows, int64_t row, const Panel<W>& p, const Ahead& a) const {
+  template <bool kFetch>
+  void tile_of(int64_t rows, int64_t row, const Panel<T>& p, const Ahead& a) const {
     switch (rows) {
       case 1:
         return tile<1, kFetch>(row, p, a);
@@ -159,40 +137,21 @@ struct Linear {
     }
   }
 
-  // Few rows: every tile widens the weights anew, in registers.
-  void stream(const Chunk& c) const {
+  // Every tile widens the weights anew, in registers.
+  void stream(const Part& c) const {
     for (int64_t index = 0; index < panels(c); index++) {
       int64_t first = 0;
       do {
-        const Panel<T> p = panel(c, index, first);
-        tiles(c, p, p, kStreamAhead);
+        tiles(panel(c, index, first));
         first += kBlock;
       } while (first < depth);
     }
   }
-
-  // Many rows: each panel is widened once per block of K and swept over all of them.
-  void sweep(const Chunk& c) const {
-    alignas(64) float wide[kPanel * kBlock];
-    int64_t first = 0;
-    do {
-      for (int64_t index = 0; index < panels(c); index++) {
-        const Panel<T> stored = panel(c, index, first);
-        Panel<float> p{{}, first, stored.count, stored.column, stored.span, stored.width};
-        for (int j = 0; j < kPanel; j++) {
-          convert_row(stored.rows[j], wide + j * kBlock, stored.count);
-          p.rows[j] = wide + j * kBlock;
-        }
-        tiles(c, p, stored, static_cast<uintptr_t>(depth) * sizeof(T));
-      }
-      first += kBlock;
-    } while (first < depth);
-  }
 };
 
-// (dot + bias) + residual, over a finished chunk.
+// (dot + bias) + residual, over a finished part.
 template <typename B>
-void add_bias_and_residual(const Call& call, const Chunk& c, const B* bias) {
+void add_bias_and_residual(const Call& call, const Part& c, const B* bias) {
   const View &residual = call.tensors[3], &out = call.tensors[4];
   for (int64_t row = c.row; row < c.row_end; row++) {
     float* to = data_of<float>(out) + row * out.shape[1] + c.column;
@@ -206,30 +165,43 @@ void add_bias_and_residual(const Call& call, const Chunk& c, const B* bias) {
   }
 }
 
-Status run(const Call& call) {
-  const View &x = call.tensors[0], &weight = call.tensors[1], &bias = call.tensors[2], &residual = call.tensors[3];
-  const View& out = call.tensors[4];
-  const Grid grid(x, weight);
-  auto part = [&](int64_t index) {
-    const Chunk chunk = grid.chunk(index);
-    visit_float(weight.dtype, [&](auto type) {
-      using T = decltype(type);
-      const Linear<T> linear{data_of<float>(x), x.stride[0],         data_of<T>(weight),
-                             x.shape[1],        data_of<float>(out), out.shape[1]};
-      if (grid.rows <= kStreamRows) {
-        linear.stream(chunk);
-      } else {
-        linear.sweep(chunk);
-      }
-    });
-    if (!bias.present && !residual.present) return;
-    visit_float(bias.dtype, [&](auto type) { add_bias_and_residual(call, chunk, data_of<decltype(type)>(bias)); });
+void finish(const Call& call, const Part& part) {
+  const View &bias = call.tensors[2], &residual = call.tensors[3];
+  if (!bias.present && !residual.present) return;
+  visit_float(bias.dtype, [&](auto type) { add_bias_and_residual(call, part, data_of<decltype(type)>(bias)); });
+}
+
+template <typename T>
+void multiply(const Call& call) {
+  const View &x = call.tensors[0], &weight = call.tensors[1], &out = call.tensors[4];
+  const int64_t rows = x.shape[0], columns = weight.shape[0], depth = x.shape[1];
+  const auto done = [&](const Part& part) { finish(call, part); };
+  if (rows > kStreamRows) {
+    const Sweep<T> sweep{data_of<float>(x),   x.stride[0], rows, data_of<T>(weight), columns, depth,
+                         data_of<float>(out), reinterpret_cast<float*>(call.workspace)};
+    return sweep.run(*call.pool, done);
+  }
+  const Stream<T> stream{data_of<float>(x), x.stride[0], data_of<T>(weight), depth, data_of<float>(out), columns, rows};
+  const int64_t step = columns_of_chunk(weight);
+  auto chunk = [&](int64_t index) {
+    const Part part{0, rows, index * step, least(index * step + step, columns)};
+    stream.stream(part);
+    done(part);
   };
-  parallel_for(*call.pool, grid.row_blocks * grid.column_blocks, part);
+  parallel_for(*call.pool, rows == 0 ? 0 : ceil_div(columns, step), chunk);
+}
+
+int64_t workspace(const Call& call) {
+  const View& x = call.tensors[0];
+  return x.shape[0] > kStreamRows ? sweep_workspace(x.shape[0], x.shape[1]) : 0;
+}
+
+Status run(const Call& call) {
+  visit_float(call.tensors[1].dtype, [&](auto type) { multiply<decltype(type)>(call); });
   return {};
 }
 
-TRIMKV_OP("linear", 5, 0, check, nullptr, run)
+TRIMKV_OP("linear", 5, 0, check, workspace, run)
 
 }  // namespace
 }  // namespace trimkv::TRIMKV_ISA
