@@ -131,6 +131,15 @@ describe('examples', () => {
     expect(answers).toMatchObject({ full: 'station', trimkv: 'station', streaming: '.', h2o: '.' })
   })
 
+  it('prefix.ts reads a document once', async () => {
+    const file = join(folder, 'document.trimkv')
+    const reused = '(2 tokens read, 23 reused)'
+    expect(await example('prefix.ts', referenceModelDir, referenceGatesDir, file)).toMatchObject({
+      code: 0,
+      stdout: `key: library ${reused}\nstone: kitchen ${reused}\nlamp: hall ${reused}\n`,
+    })
+  })
+
   it('session.ts watches what a head drops', async () => {
     const { code, stdout } = await example('session.ts', referenceModelDir, referenceGatesDir)
     expect(code).toBe(0)

@@ -122,7 +122,7 @@ describe('a prefix', () => {
     using evicted = await readPrefix(model, long, { policy: 'trimkv', budget: 16, buffer: 4 })
     await expect(answer('put key barn . find key', { prefix: evicted })).rejects.toMatchObject({
       code: 'TRIMKV_PREFIX_MISMATCH',
-      message: expect.stringMatching(/share 3 tokens\n.*evicted[\s\S]*cannot be cut back/),
+      message: expect.stringMatching(/begin with the same 3 tokens, .*\n.*evicted[\s\S]*cannot be cut back/),
       details: { shared: 3, prefixTokens: evicted.ids.length, promptTokens: 7 },
     })
     await expect(answer(text.trim(), { prefix: evicted })).rejects.toThrow(/all of them in the prefix/)

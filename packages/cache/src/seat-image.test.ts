@@ -10,6 +10,7 @@ import {
   canTruncate,
   copySeatSlots,
   finishSeatCopy,
+  type SeatCopy,
   seatTensors,
   seatToFill,
   slotCounts,
@@ -74,7 +75,7 @@ function goOn(at: FeedTarget<Tensor>, seat: number, requests: readonly StepReque
 }
 
 /** Through plain arrays, as a file would. */
-function carryOver(from: KvArena<Tensor>, fromSeat: number, to: KvArena<Tensor>, toSeat: number): void {
+function carryOver({ from, fromSeat, to, toSeat }: SeatCopy<Tensor>): void {
   const saved = new Map(seatTensors(from, fromSeat).map((tensor) => [tensor.name, tensor.read()]))
   const { tensors, finish } = seatToFill(to, toSeat, slotCounts(from, fromSeat))
   expect(tensors.map(({ name }) => name)).toEqual([...saved.keys()])
@@ -82,8 +83,7 @@ function carryOver(from: KvArena<Tensor>, fromSeat: number, to: KvArena<Tensor>,
   finish(from.seatAccess(fromSeat).state)
 }
 
-function copy(from: KvArena<Tensor>, fromSeat: number, to: KvArena<Tensor>, toSeat: number): void {
-  const seats = { from, fromSeat, to, toSeat }
+function copy(seats: SeatCopy<Tensor>): void {
   copySeatSlots(device.ops, seats)
   finishSeatCopy(seats)
 }
@@ -110,7 +110,7 @@ describe.each([
         const at = target({ ...setup, kvDtype })
         goOn(at, 0, [prompt, ...one(steps)])
         const other = target({ ...setup, kvDtype, batch: 3, spare: 120 })
-        move(at.cache, 0, other.cache, 1)
+        move({ from: at.cache, fromSeat: 0, to: other.cache, toSeat: 1 })
         const rest = [...one(6), { newTokens: 3 }, { newTokens: budget }, ...one(3)]
         expect(goOn(other, 1, rest)).toEqual(goOn(at, 0, rest))
         at.cache[Symbol.dispose]()
@@ -128,7 +128,7 @@ describe.each([
     goOn(alone, 0, [{ newTokens: 7 }])
     const twin = target({ ...setup, batch: 2 })
     goOn(twin, 1, [{ newTokens: 9 }])
-    move(at.cache, 0, twin.cache, 0)
+    move({ from: at.cache, fromSeat: 0, to: twin.cache, toSeat: 0 })
     goOn(twin, 0, one(5))
     expect(goOn(at, 1, one(9))).toEqual(goOn(alone, 0, one(9)))
     expect(twin.cache.seen(1)).toBe(9)
@@ -138,7 +138,7 @@ describe.each([
     const at = target({ policy: policies.full })
     goOn(at, 0, [{ newTokens: 60 }])
     const small = target({ policy: policies.full, spare: 40 })
-    expect(() => move(at.cache, 0, small.cache, 0)).toThrow(
+    expect(() => move({ from: at.cache, fromSeat: 0, to: small.cache, toSeat: 0 })).toThrow(
       expect.objectContaining({ code: 'TRIMKV_POSITION_LIMIT' }),
     )
     expect(small.cache.seen()).toBe(0)
@@ -165,7 +165,7 @@ describe('an image', () => {
     const { layers, storage } = at.cache.seatAccess(0)
     storage.write(layers[0]!.slots.count, Int32Array.of(5, 2))
     const other = target({ policy: policies.full, spare: 30 })
-    carryOver(at.cache, 0, other.cache, 0)
+    carryOver({ from: at.cache, fromSeat: 0, to: other.cache, toSeat: 0 })
     expect(slotCounts(other.cache, 0).map((counts) => [...counts])).toEqual([
       [5, 2],
       [5, 5],
@@ -180,7 +180,7 @@ describe('an image', () => {
     const at = target({ policy: policies.snapkv, mode: exact, batch: 2 })
     goOn(at, 0, [{ newTokens: 4 }])
     const before = device.liveTensors()
-    carryOver(at.cache, 0, at.cache, 1)
+    carryOver({ from: at.cache, fromSeat: 0, to: at.cache, toSeat: 1 })
     expect(device.liveTensors()).toBe(before)
   })
 })
@@ -234,7 +234,7 @@ describe('pinned tokens', () => {
     const at = target({ policy: policies.knorm, batch: 2 })
     at.cache.pin(0, 3)
     goOn(at, 0, [{ newTokens: 5 }])
-    copy(at.cache, 0, at.cache, 1)
+    copy({ from: at.cache, fromSeat: 0, to: at.cache, toSeat: 1 })
     goOn(at, 1, one(30))
     expect(at.cache.positions(1)[0]![0]!.slice(0, 3)).toEqual([0, 1, 2])
     at.cache.reset(0)

@@ -1,4 +1,6 @@
 import {
+  type BestOf,
+  bestOf,
   type ChatOptions,
   ChatSession,
   type CompareOptions,
@@ -10,8 +12,15 @@ import {
   generateBatch,
   type LoadModelOptions,
   loadModel,
+  loadPrefix,
   type Model,
+  type Prefix,
+  type PrefixOptions,
   type Prompt,
+  type RestoreChatOptions,
+  type RestoreOptions,
+  readPrefix,
+  type SamplesOptions,
   type ScoreOptions,
   score,
   type TextScore,
@@ -28,8 +37,16 @@ export interface LoadedModel extends Disposable {
   generate(prompt: Prompt, options?: GenerateOptions): Generation
   /** Answers several prompts side by side. */
   generateBatch(prompts: readonly Prompt[], options?: GenerateOptions): ReturnType<typeof generateBatch>
+  /** The most likely of several answers; the prompt is read once. */
+  bestOf(prompt: Prompt, options: SamplesOptions): Promise<BestOf>
+  /** The beginning of prompts, read once, for option `prefix`; dispose it to free its cache. */
+  prefix(prompt: Prompt, options?: PrefixOptions): Promise<Prefix>
+  /** A prefix that was saved. */
+  loadPrefix(path: string, options?: RestoreOptions): Promise<Prefix>
   /** A conversation in one cache; dispose it to free the cache. */
   chat(options?: ChatOptions): ChatSession
+  /** A conversation that was saved. */
+  restoreChat(path: string, options?: RestoreChatOptions): Promise<ChatSession>
   /** Log-probabilities and perplexity of a text. */
   score(text: Prompt, options?: ScoreOptions): Promise<TextScore>
   /** The same prompt under several policies. */
@@ -56,6 +73,10 @@ export async function load(source: string, options: LoadModelOptions = {}): Prom
     model,
     generate: (prompt, given) => generate(model, prompt, given),
     generateBatch: (prompts, given) => generateBatch(model, prompts, given),
+    bestOf: (prompt, given) => bestOf(model, prompt, given),
+    prefix: (prompt, given) => readPrefix(model, prompt, given),
+    loadPrefix: (path, given) => loadPrefix(model, path, given),
+    restoreChat: (path, given) => ChatSession.restore(model, path, given),
     chat: (given) => new ChatSession(model, given),
     score: (text, given) => score(model, text, given),
     compare: (prompt, given) => compare(model, prompt, given),

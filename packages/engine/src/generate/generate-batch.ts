@@ -16,7 +16,8 @@ export async function* generateBatch(
   options: GenerateOptions = {},
 ): Events {
   options.signal?.throwIfAborted()
-  const seats = await createSeats(model, prompts, options)
+  const asked = prompts.map((prompt) => ({ prompt }))
+  const seats = await createSeats(model, asked, options)
   using session = await openSession(model, seats, options)
   for (const seat of seats) {
     yield* readPrompt(session, { seat }, options)

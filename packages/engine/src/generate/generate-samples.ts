@@ -35,11 +35,11 @@ export async function* generateSamples(model: Model, prompt: Prompt, options: Sa
   checkSamples(options)
   options.signal?.throwIfAborted()
   const given = { logProbs: 0, ...options }
-  const prompts = Array.from({ length: options.samples }, () => prompt)
-  const seats = await createSeats(model, prompts, given, (sample) => ({
-    ...options,
-    seed: seedOf(options, sample),
+  const asked = Array.from({ length: options.samples }, (_, sample) => ({
+    prompt,
+    sampling: { ...options, seed: seedOf(options, sample) },
   }))
+  const seats = await createSeats(model, asked, given)
   const [seat, ...copies] = seats
   using session = await openSession(model, seats, given)
   yield* readPrompt(session, { seat: seat!, copies }, given)

@@ -42,24 +42,29 @@ async function pinnedTokens(model: Model, prompt: Prompt, { pin, pinSystem }: Ge
   })
 }
 
-/** Checks prompts and prepares their answers. @param samplingOf of each answer; default: that of the options */
+/** A prompt to answer; sampling as the options say, unless it has its own. */
+export interface Asked {
+  readonly prompt: Prompt
+  readonly sampling?: SamplingOptions
+}
+
+/** Checks prompts and prepares their answers. */
 export async function createSeats(
   model: Model,
-  prompts: readonly Prompt[],
+  asked: readonly Asked[],
   options: GenerateOptions,
-  samplingOf: (index: number) => SamplingOptions = () => options,
 ): Promise<Seat[]> {
   const tokenizer = await tokenizerIfAny(model)
-  if (prompts.length === 0) fail('TRIMKV_OPTION', 'There is no prompt to answer')
+  if (asked.length === 0) fail('TRIMKV_OPTION', 'There is no prompt to answer')
   if (!tokenizer && (options.stop ?? []).length > 0) await model.tokenizer()
   const seats: Seat[] = []
-  for (const [index, input] of prompts.entries()) {
+  for (const [index, { prompt: input, sampling = options }] of asked.entries()) {
     const prompt = await promptIds(model, input)
     options.signal?.throwIfAborted()
     const sequence = { promptTokens: prompt.length, maxNewTokens: options.maxNewTokens }
     const maxNew = allowedNewTokens(model.spec, sequence, options)
     const answer = new Answer({
-      sampling: samplingOf(index),
+      sampling,
       promptIds: prompt,
       maxNew,
       stop: options.stop ?? [],

@@ -88,23 +88,11 @@ export class Prefix implements Disposable {
     const reused = reuseRead(session, { seat, read, ids })
     if (reused !== undefined) return reused
     const shared = commonLength(read, ids)
-    const dropped = session.cache.seen(seat) - session.cache.stored(seat)
     return fail(
       'TRIMKV_PREFIX_MISMATCH',
       `The prompt does not begin with the ${read.length} tokens of ${this.#name}`,
       {
-        why: [
-          shared === ids.length
-            ? `the prompt has only ${ids.length} tokens, all of them in the prefix`
-            : `they share ${shared} tokens`,
-          ...(shared > 0
-            ? [
-                dropped > 0
-                  ? `a cache that has evicted tokens (${dropped} per head) cannot be cut back to fewer`
-                  : `${session.cache.policy.name} rates tokens by those after them, so its cache cannot be cut back to fewer`,
-              ]
-            : []),
-        ],
+        why: [sharedText(shared, ids.length), ...(shared > 0 ? [whyWhole(session, seat)] : [])],
         hint: 'begin the prompt with the text that was read, exactly, and go on from there; or read the text anew',
         details: { shared, prefixTokens: read.length, promptTokens: ids.length },
       },
@@ -122,6 +110,20 @@ export class Prefix implements Disposable {
   [Symbol.dispose](): void {
     this.#session[Symbol.dispose]()
   }
+}
+
+function sharedText(shared: number, promptTokens: number): string {
+  if (shared === promptTokens) return `the prompt has only ${promptTokens} tokens, all of them in the prefix`
+  if (shared === 0) return 'their first tokens differ'
+  return `both begin with the same ${shared === 1 ? 'token' : `${shared} tokens`}, and differ then`
+}
+
+/** Why no part of a cache can be used by itself. */
+function whyWhole({ cache }: DecoderSession, seat: number): string {
+  const dropped = cache.seen(seat) - cache.stored(seat)
+  return dropped > 0
+    ? `a cache that has evicted tokens (${dropped} per head) cannot be cut back to fewer`
+    : `${cache.policy.name} rates tokens by those after them, so its cache cannot be cut back to fewer`
 }
 
 /**
