@@ -211,6 +211,45 @@ describe('a session that was saved and restored', () => {
   })
 })
 
+/** Stops some work after some time: it may be over by then. */
+async function stopped(delayMs: number, work: (signal: AbortSignal) => Promise<Disposable>): Promise<string> {
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(new Error('enough')), delayMs)
+  try {
+    using _done = await work(controller.signal)
+    return 'done'
+  } catch (error) {
+    return (error as Error).message
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+describe('work that is stopped at any time', () => {
+  it('frees what it took', async () => {
+    const path = join(folder, 'stopped.trimkv')
+    const given = { policy: 'full', chunk: 64 }
+    const outcomes = new Set<string>()
+    {
+      using session = await started(given, [90, 90, 90])
+      await saveSession(session, path, contentOf([90, 90, 90]))
+      const before = [model.device.liveTensors(), model.device.bytes()]
+      for (let delayMs = 0; delayMs < 12; delayMs++) {
+        const restoring = (signal: AbortSignal) =>
+          restoreSession(model, path, { signal }).then((restored) => restored.session)
+        const forking = (signal: AbortSignal) => forkSession({ session, seat: 1 }, { batch: 8, signal })
+        for (const work of [restoring, forking]) outcomes.add(await stopped(delayMs, work))
+        expect([model.device.liveTensors(), model.device.bytes()]).toEqual(before)
+      }
+      // What was forked from is whole.
+      using fork = await forkSession({ session, seat: 1 })
+      expect(await step(fork, 0, [7])).toEqual(await step(session, 1, [7]))
+    }
+    expect(outcomes).toContain('enough')
+    expectFreed()
+  })
+})
+
 describe('a session that was forked', () => {
   it.each(modes)('goes on bit for bit in every copy: $label', async ({ given }) => {
     for (const kvDtype of ['f32', 'bf16'] as const) {

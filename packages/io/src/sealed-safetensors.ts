@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { type DType, dtypeBytes, fail } from '@trimkv/tensor'
 import { writeAtomically } from './atomic-write.ts'
 import { type FileReader, openFileReader } from './file-reader.ts'
@@ -20,6 +20,7 @@ export interface TensorOnDemand {
 /** Holds the checksum; the last tensor of a sealed file. */
 const sealName = 'sha256'
 const sealBytes = 32
+const largestPart = 2 ** 30
 /** Bytes hashed at a time while a file is checked. */
 const pieceBytes = 4 * 1024 * 1024
 
@@ -29,6 +30,12 @@ const byteLengthOf = ({ dtype, shape }: TensorOnDemand): number =>
 function stored(dtype: DType, values: Float32Array | Int32Array): Float32Array | Int32Array | Uint16Array {
   if (dtype === 'bf16') return narrowBf16(values as Float32Array)
   return dtype === 'f16' ? narrowF16(values as Float32Array) : values
+}
+
+/** Hashes in parts: one call takes less than 2 GiB. */
+function addTo(hash: Hash, { buffer, byteOffset, byteLength }: ArrayBufferView): void {
+  for (let at = 0; at < byteLength; at += largestPart)
+    hash.update(new Uint8Array(buffer, byteOffset + at, Math.min(largestPart, byteLength - at)))
 }
 
 function* sealed(
@@ -41,7 +48,7 @@ function* sealed(
   for (const tensor of tensors) {
     signal?.throwIfAborted()
     const piece = stored(tensor.dtype, tensor.read())
-    hash.update(piece)
+    addTo(hash, piece)
     yield piece
   }
   yield hash.digest()

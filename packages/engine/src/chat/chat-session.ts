@@ -56,7 +56,7 @@ export class ChatSession implements Disposable {
   readonly #session: DecoderSession
   /** Ids the cache has read; undefined when it must start anew. */
   #read: number[] | undefined
-  #answering = false
+  #isBusy = false
 
   /**
    * @param held @internal a conversation to go on with
@@ -111,11 +111,12 @@ export class ChatSession implements Disposable {
    *   before stays
    */
   async save(path: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    this.#checkIdle()
-    // What a stopped turn left in the cache is of no use: the conversation is kept, and read again when it goes on.
-    if (!this.#read) this.#session.begin(0, this.#maxTokens)
-    const { messages } = this
-    await saveSession(this.#session, path, { ids: [this.#read ?? []], messages, signal: options.signal })
+    await this.#alone(async () => {
+      // What a stopped turn left in the cache is of no use: the conversation is kept, and read again when it goes on.
+      if (!this.#read) this.#session.begin(0, this.#maxTokens)
+      const { messages } = this
+      await saveSession(this.#session, path, { ids: [this.#read ?? []], messages, signal: options.signal })
+    })
   }
 
   /**
@@ -123,8 +124,8 @@ export class ChatSession implements Disposable {
    * @throws TRIMKV_OPTION while an answer is coming; as `forkSession`
    */
   async fork(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<ChatSession> {
-    this.#checkIdle()
-    const session = await forkSession({ session: this.#session, seat: 0 }, options)
+    const from = { session: this.#session, seat: 0 }
+    const session = await this.#alone(() => forkSession(from, options))
     return new ChatSession(this.#model, this.#options, {
       session,
       messages: this.messages,
@@ -133,10 +134,21 @@ export class ChatSession implements Disposable {
   }
 
   #checkIdle(): void {
-    if (!this.#answering) return
-    fail('TRIMKV_OPTION', 'The answer before is not complete', {
-      hint: 'read its events to the end, or leave its loop',
+    if (!this.#isBusy) return
+    fail('TRIMKV_OPTION', 'The answer before is not complete, or the conversation is being saved or forked', {
+      hint: 'read the events of an answer to the end, or leave their loop; await the rest',
     })
+  }
+
+  /** Runs while nothing else may touch the cache. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    this.#checkIdle()
+    this.#isBusy = true
+    try {
+      return await work()
+    } finally {
+      this.#isBusy = false
+    }
   }
 
   /**
@@ -149,11 +161,11 @@ export class ChatSession implements Disposable {
     signal: AbortSignal | undefined = this.#options.signal,
   ): AsyncGenerator<GenerateEvent, void, undefined> {
     this.#checkIdle()
-    this.#answering = true
+    this.#isBusy = true
     try {
       yield* this.#turn({ role: 'user', content }, signal)
     } finally {
-      this.#answering = false
+      this.#isBusy = false
     }
   }
 

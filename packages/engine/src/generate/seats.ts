@@ -172,7 +172,7 @@ export async function* readPrompt(
 }
 
 /** One token for every sequence from the first to the last that is not over. */
-export async function* decodeStep(
+async function* decodeStep(
   session: DecoderSession,
   seats: readonly Seat[],
   options: GenerateOptions,
