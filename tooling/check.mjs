@@ -6,6 +6,7 @@ import { checkCycles } from './checks/cycles.mjs'
 import { checkExamples, checkLinks } from './checks/documents.mjs'
 import { checkErrorCodes } from './checks/error-codes.mjs'
 import { checkImports } from './checks/imports.mjs'
+import { checkInstalled } from './checks/installed.mjs'
 import { checkLockfile } from './checks/lockfile.mjs'
 import { checkPackaging } from './checks/packaging.mjs'
 import { checkSize } from './checks/size.mjs'
@@ -60,6 +61,7 @@ const checks = {
   'tooling-types': tool('tsc', ['-p', 'tooling']),
   exports: tool('knip', ['--no-progress']),
   packaging: own(checkPackaging),
+  installed: () => checkInstalled(root),
   examples: own(checkExamples),
   format: tool('biome', ['check', '--error-on-warnings', '--diagnostic-level=warn']),
   imports: own(checkImports),

@@ -5,7 +5,7 @@ import ts from 'typescript'
 import { listFiles, readPackages } from '../workspace.mjs'
 
 /** Unknown names, shorthand properties and parameter types: what an example leaves to its reader. */
-const leftToReader = new Set([2304, 2582, 2593, 18004, 7006])
+export const leftToReader = new Set([2304, 2582, 2593, 18004, 7006])
 
 /**
  * @param {string} root
@@ -74,8 +74,11 @@ const sourcePaths = (root) =>
     ),
   )
 
-/** @param {string} markdown */
-function* blocksOf(markdown) {
+/**
+ * The TypeScript blocks of a document that import something.
+ * @param {string} markdown
+ */
+export function* blocksOf(markdown) {
   for (const match of markdown.matchAll(/^```ts\n([\s\S]*?)^```/gm)) {
     const text = match[1] ?? ''
     const before = markdown.slice(0, match.index)

@@ -35,7 +35,7 @@ export function targetOfThis() {
  * @returns {Promise<string>} its output
  * @throws Error when it fails or is missing
  */
-export async function outputOf(program, args, cwd) {
+async function outputOf(program, args, cwd) {
   const { code, output } = await runCommand(program, args, { cwd, capture: true })
   if (code !== 0) throw new Error(`${[program, ...args].join(' ')} ended with ${code}: ${output.trim()}`)
   return output
