@@ -2,6 +2,7 @@
 // Every check of the repository, or those named on the command line: node tooling/check.mjs [name...]
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { checkBundle } from './checks/bundle.mjs'
 import { checkCycles } from './checks/cycles.mjs'
 import { checkExamples, checkLinks } from './checks/documents.mjs'
 import { checkErrorCodes } from './checks/error-codes.mjs'
@@ -12,6 +13,7 @@ import { checkPackaging } from './checks/packaging.mjs'
 import { checkSize } from './checks/size.mjs'
 import { checkStructure } from './checks/structure.mjs'
 import { checkWords } from './checks/words.mjs'
+import { readReference } from './docs/reference.mjs'
 import { runCommand } from './setup/command.mjs'
 
 /**
@@ -62,6 +64,11 @@ const checks = {
   exports: tool('knip', ['--no-progress']),
   packaging: own(checkPackaging),
   installed: () => checkInstalled(root),
+  bundle: () => checkBundle(root),
+  reference: async () => {
+    const { problems, exported } = await readReference(root)
+    return { problems, note: `${exported} exported names` }
+  },
   examples: own(checkExamples),
   format: tool('biome', ['check', '--error-on-warnings', '--diagnostic-level=warn']),
   imports: own(checkImports),

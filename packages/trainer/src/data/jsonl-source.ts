@@ -37,8 +37,8 @@ const rowMultiple = 64
 
 /**
  * Batches from files with one JSON record per line, over and over, each time in another order where they are shuffled. What
- * is held are places of lines, and the text of short ones, so that files may be larger than memory. See {@link encodeRecord}
- * for the records. Lines that give nothing to learn are left out.
+ * is held are places of lines, and the text of short ones, so that files may be larger than memory. A record has
+ * `text`, `prompt` and `completion`, or `messages`, as {@link RecordOptions} say. Lines that give nothing to learn are left out.
  * @throws TrimError `TRIMKV_OPTION` for options out of range, `TRIMKV_NOT_FOUND` for a file; from `next`, `TRIMKV_FORMAT` with
  *   file and line for a line that is no record, `TRIMKV_OPTION` when no line gives a document
  */
