@@ -15,6 +15,7 @@ const cases = {
   snapkv: 'snapkv:when=prefill,window=16,kernel=5',
   tova: 'tova:when=prefill',
   observed: 'h2o:recent=0,normalise=visible,when=prefill',
+  'adakv-snapkv': 'adakv:window=16,kernel=5,safeguard=0.2',
 } as const
 
 describe.each(['qwen3', 'llama', 'qwen3-untied'])('%s', (base) => {
@@ -29,7 +30,8 @@ describe.each(['qwen3', 'llama', 'qwen3-untied'])('%s', (base) => {
       const { tokens, kept_positions } = recorded[name]!
       using model = await loadModel(goldenPath(base, 'hf'), { threads: 2 })
       const ids = await golden.ids('input_ids')
-      const budget = kept_positions[0]![0]!.length
+      const heads = kept_positions[0]!
+      const budget = heads.reduce((sum, kept) => sum + kept.length, 0) / heads.length
       const result = await trace(model, ids, {
         policy,
         budget,

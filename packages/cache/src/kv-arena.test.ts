@@ -36,6 +36,17 @@ describe('planning', () => {
     expect(() => target({ policy: policies.full })).toThrow(/capacity must be an integer ≥ 1/)
   })
 
+  it('asks how long a sequence gets where one head may keep what others drop', () => {
+    expect(() => target({ policy: policies.dbtrimkv, budget: 4 })).toThrow(
+      /capacity must be an integer ≥ 1, got undefined[\s\S]*how long a sequence gets/,
+    )
+    const at = target({ policy: policies.dbtrimkv, budget: 4, capacity: 16 })
+    runForward(at, { newTokens: 16 })
+    expect(() => at.cache.plan({ newTokens: 16 })).toThrow(
+      expect.objectContaining({ code: 'TRIMKV_POSITION_LIMIT' }),
+    )
+  })
+
   it('insists on the whole prompt where the policy rates it', () => {
     const at = target({ policy: policies.knorm, budget: 4, options: { when: 'prefill' }, capacity: 9 })
     expect(at.cache.needs.wholePrompt).toBe(true)

@@ -3,7 +3,7 @@ import { createKvCache } from './kv-arena.ts'
 import type { GivenOptions } from './option-schema.ts'
 import { parsePolicy } from './parse-policy.ts'
 import { policies } from './policies/index.ts'
-import { definePolicy, type Policy, type PolicyParts, perHead } from './policy.ts'
+import { definePolicy, type Policy, type PolicyParts, perHead, pooled } from './policy.ts'
 import { hostScore, recency, windowAttention } from './score.ts'
 import { referenceStorage } from './storage.ts'
 
@@ -60,10 +60,19 @@ describe('budgets', () => {
 describe('parts that do not fit together', () => {
   it.each<[string, PolicyParts, RegExp, string]>([
     [
-      'per-head budgets',
-      { score: recency(), allocate: perHead([[3, 5]]) },
-      /per-head budgets are not supported yet/,
-      'TRIMKV_UNSUPPORTED',
+      'budgets for other heads',
+      { score: recency(), allocate: perHead([[3, 5, 7]]) },
+      /budgets of heads are not integers ≥ 1[\s\S]*1 layers of 2 heads/,
+      'TRIMKV_POLICY_CONTRACT',
+    ],
+    [
+      'a floor above the budget',
+      {
+        score: recency(),
+        allocate: pooled({ budget: 8, scope: 'layer', floor: { kind: 'least', slots: 9 } }),
+      },
+      /a head is given 9 of a budget of 8/,
+      'TRIMKV_OPTION',
     ],
     ['no score', {}, /\[mine\] parts has no score/, 'TRIMKV_POLICY_CONTRACT'],
     [

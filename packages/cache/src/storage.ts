@@ -69,6 +69,7 @@ export const referenceStorage = (): Storage<RefTensor> => ({
   read: readReference,
   write: (tensor, values) => tensor.assign(values),
   dispose: () => {},
-  pageBytes: 4096,
+  // There are no pages: small ones show what depends on them.
+  pageBytes: 64,
   clearSlots: (data, count) => referenceOps().clearSlots({ data, count }),
 })

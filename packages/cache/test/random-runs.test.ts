@@ -6,18 +6,10 @@ import { createKvCache } from '../src/kv-arena.ts'
 import { parsePolicy } from '../src/parse-policy.ts'
 import { type FeedTarget, referenceTestBackend, runForward } from '../src/testing/run-forward.ts'
 import { seededTokens, type TokenSource } from '../src/testing/token-source.ts'
+import { dice } from './dice.ts'
 
 const shape: CacheShape = { layers: 1, queryHeads: 2, kvHeads: 2, headDim: 4 }
 const batch = 3
-
-/** Numbers in [0, n) that are the same in every run. */
-function dice(seed: number): (n: number) => number {
-  let state = seed >>> 0
-  return (n) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return Math.floor((state / 2 ** 32) * n)
-  }
-}
 
 type Rate = (source: TokenSource, at: { token: number; seen: number; head: number }) => number
 

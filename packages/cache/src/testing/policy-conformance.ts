@@ -5,7 +5,7 @@ import { createKvCache, type KvArena } from '../kv-arena.ts'
 import type { GivenOptions, When } from '../option-schema.ts'
 import { policies } from '../policies/index.ts'
 import type { Policy } from '../policy.ts'
-import { smallestBudget } from '../resolved-policy.ts'
+import { type Eviction, smallestBudget } from '../resolved-policy.ts'
 import type { StepRequest } from '../step-plan.ts'
 import { attentionError } from './attention-check.ts'
 import { type FeedTarget, referenceTestBackend, runForward, type TestBackend } from './run-forward.ts'
@@ -131,30 +131,51 @@ function sameAsFull<T extends TensorLike>(scenario: Scenario<T>): string[] {
   })
 }
 
+/** What is wrong with the tokens that heads keep; where heads share a budget, only their total is announced. */
+function wrongSets<T extends TensorLike>({ cache }: FeedTarget<T>): string[] {
+  const [seen, stored] = [cache.seen(), cache.stored()]
+  const sets = cache.positions()
+  const heads = sets.flatMap((ofLayer, layer) =>
+    ofLayer.map((kept, head) => ({ kept, where: `layer ${layer}, head ${head}` })),
+  )
+  const invalid = heads.filter(
+    ({ kept }) => !kept.every((p, i) => p >= 0 && p < seen && (i === 0 || p > kept[i - 1]!)),
+  )
+  const wrong = cache.policy.eviction?.shares ? [] : heads.filter(({ kept }) => kept.length !== stored)
+  const total = heads.reduce((sum, { kept }) => sum + kept.length, 0)
+  return [
+    ...invalid.map(({ where }) => `${where}: positions are not ascending numbers below ${seen}`),
+    ...wrong.map(({ kept, where }) => `${where}: ${kept.length} tokens kept, ${stored} announced`),
+    ...(Math.abs(total - stored * heads.length) < 1e-6
+      ? []
+      : [`${total} tokens kept, ${stored} per head announced`]),
+  ]
+}
+
+/** The most slots per head after a forward that evicts; AdaKV's own division rounds for each head. */
+function mostAfterCut(eviction: Eviction | undefined): number {
+  const { budget = Number.POSITIVE_INFINITY, shares } = eviction ?? {}
+  return budget + (shares?.kind === 'pooled' && shares.floor.kind === 'mix' ? 0.5 : 0)
+}
+
 function withinBudget<T extends TensorLike>(scenario: Scenario<T>): string[] {
   const at = target(scenario)
-  const { allocatedBytes, policyBytes } = at.cache.meter()
+  const { cache } = at
+  const { allocatedBytes, policyBytes } = cache.meter()
+  const shares = cache.policy.eviction?.shares
   return schedule(scenario).flatMap((request, step) => {
     const { plan } = runForward(at, request)
-    const { stored } = plan.after[0]!
-    const meter = at.cache.meter()
-    const problems = at.cache.positions().flatMap((heads, layer) =>
-      heads.flatMap((kept, head) => {
-        const seen = at.cache.seen()
-        const where = `forward ${step}, layer ${layer}, head ${head}`
-        const valid = kept.every((p, i) => p >= 0 && p < seen && (i === 0 || p > kept[i - 1]!))
-        return [
-          ...(kept.length === stored ? [] : [`${where}: ${kept.length} tokens kept, ${stored} announced`]),
-          ...(valid ? [] : [`${where}: positions are not ascending numbers below ${seen}`]),
-        ]
-      }),
-    )
-    const grew = meter.allocatedBytes !== allocatedBytes || meter.policyBytes !== policyBytes
-    const over = plan.due[0] && stored !== scenario.budget
+    const meter = cache.meter()
+    // Heads that share a budget take memory page by page; how much at most follows from what they store.
+    const grew = !shares && (meter.allocatedBytes !== allocatedBytes || meter.policyBytes !== policyBytes)
+    const stored = cache.stored()
+    const over = plan.due[0] && (shares ? stored > mostAfterCut(cache.policy.eviction) : stored !== scenario.budget)
+    const bursts = scenario.when === 'decode' && stored > cache.holds
     return [
-      ...problems,
+      ...wrongSets(at).map((problem) => `forward ${step}: ${problem}`),
       ...(grew ? [`forward ${step}: the cache took more memory`] : []),
       ...(over ? [`forward ${step}: ${stored} tokens left of a budget of ${scenario.budget}`] : []),
+      ...(bursts ? [`forward ${step}: ${stored} tokens are stored, ${cache.holds} at most`] : []),
     ]
   })
 }
