@@ -115,11 +115,11 @@ const curious: Policy = definePolicy({
 describe.each<EvictionMode>([{ mode: 'exact' }, { mode: 'buffered', buffer: 4 }])(
   'recorded programs, $mode',
   (mode) => {
-    it.each([policies.trimkv, policies.h2o, policies.random, curious])(
+    it.each([policies.trimkv, policies.h2o, policies.random, policies.dbtrimkv, curious])(
       '$name: the same as running op by op',
       async (policy) => {
         const storage = deviceStorage(device)
-        const create = (): KvArena<Tensor> => createKvCache({ storage, shape, policy, budget: 10, mode })
+        const create = (): KvArena<Tensor> => createKvCache({ storage, shape, policy, budget: 10, mode, capacity: 100 })
         const run = new RecordedRun(create())
         const eager = { backend: { storage, ops: device.ops }, cache: create(), shape, sources: [source] }
         for (const [step, C] of forwards.entries()) {

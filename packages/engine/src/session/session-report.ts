@@ -21,7 +21,7 @@ export interface Meter extends CacheMeter {
 export interface CacheReport {
   readonly policy: string
   readonly policyOptions: GivenOptions
-  /** Tokens per layer and head; undefined when the policy keeps everything. */
+  /** Tokens per layer and head, or their mean where heads share a budget; undefined when the policy keeps everything. */
   readonly budget: number | undefined
   readonly mode: EvictionMode
   readonly kvDtype: KvDType
@@ -51,9 +51,9 @@ export function cacheReport(session: DecoderSession): CacheReport {
   const { eviction } = cache.policy
   const meter = meterOf(session)
   const longest = Math.max(...seenTokens(session))
-  if (eviction && eviction.when === 'decode' && longest > cache.slots && meter.evictions === 0) {
+  if (eviction && eviction.when === 'decode' && longest > cache.holds && meter.evictions === 0) {
     fail('TRIMKV_INVARIANT', `${policy.name} never evicted under pressure`, {
-      why: [`${longest} tokens were read into ${cache.slots} slots per head`],
+      why: [`${longest} tokens were read, and only ${cache.holds} per head may be stored`],
       hint: 'this is a bug of the cache: please report it',
     })
   }
