@@ -76,6 +76,18 @@ describe('exact mode', () => {
     },
   )
 
+  it('shares one budget over all heads with dbtrimkv', async () => {
+    const { kept, report } = await run({ policy: 'dbtrimkv', exact: true, tensors: false })
+    expect(report.meter.peakEntries).toBe(budget + 1)
+    expect(report.meter.entries).toBe(budget)
+    for (const [step, layers] of kept.entries()) {
+      const lengths = layers.flat().map((positions) => positions.length)
+      const stored = Math.min(ids.length + step, budget)
+      expect(lengths.reduce((a, b) => a + b)).toBe(stored * lengths.length)
+    }
+    expect(new Set(kept.at(-1)!.flat().map((positions) => positions.length)).size).toBeGreaterThan(1)
+  })
+
   it('refuses a chunk and a buffer', async () => {
     await expect(run({ exact: true, chunk: 8 })).rejects.toMatchObject({ code: 'TRIMKV_OPTION' })
     await expect(run({ exact: true, buffer: 8 })).rejects.toMatchObject({ code: 'TRIMKV_OPTION' })
