@@ -1,5 +1,6 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import type { CacheShape } from './cache-shape.ts'
+import { undeclared } from './host-access.ts'
 import { callHostWriter } from './host-call.ts'
 import type { LayerTokens } from './kv-cache.ts'
 import type { ColumnSource, PolicyNeeds } from './needs.ts'
@@ -13,6 +14,10 @@ export interface Appending<T extends TensorLike> {
   readonly policy: string
   readonly needs: PolicyNeeds
   readonly shape: CacheShape
+  /** Whether what the model computes for `outputNorm` is going to be read. */
+  readonly outputNorm: boolean
+  /** Constants of the policy [L, …], by name. */
+  readonly constants: Readonly<Record<string, T>>
 }
 
 /** The new tokens of one layer. */
@@ -20,6 +25,16 @@ export interface Incoming<T> extends LayerTokens<T> {
   readonly layer: number
   /** [B, C] i32 */
   readonly index: T
+}
+
+/** The slice of one layer of a constant. */
+function constantOf<T extends TensorLike>(at: Appending<T>, layer: number, name: string): T {
+  const whole = at.constants[name] ?? undeclared(at.policy, `constant "${name}"`)
+  return at.ops.reshape(at.ops.slice(whole, { axis: 0, start: layer, length: 1 }), whole.shape.slice(1))
+}
+
+function missingNorm(policy: string): never {
+  return fail('TRIMKV_INVARIANT', `${policy} needs the norm of projected values, and the model gave none`)
 }
 
 function columnValues<T extends TensorLike>(
@@ -32,6 +47,9 @@ function columnValues<T extends TensorLike>(
   switch (source.kind) {
     case 'mass':
       return ops.zeros({ dtype: 'f32', shape: tokens.k.shape.slice(0, 3) })
+    case 'outputNorm':
+      if (at.outputNorm) return tokens.outputNorm ?? missingNorm(policy)
+      return ops.zeros({ dtype: 'f32', shape: tokens.k.shape.slice(0, 3) })
     case 'logBeta':
       return (
         tokens.logBeta ??
@@ -40,7 +58,12 @@ function columnValues<T extends TensorLike>(
         })
       )
     case 'ops':
-      return source.write(ops, { ...tokens, heads: shape.kvHeads, logBeta: tokens.logBeta })
+      return source.write(ops, {
+        ...tokens,
+        heads: shape.kvHeads,
+        logBeta: tokens.logBeta,
+        constant: (constant) => constantOf(at, tokens.layer, constant),
+      })
     case 'host':
       return callHostWriter(at, source, { ...tokens, policy, column: name })
   }

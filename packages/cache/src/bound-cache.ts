@@ -1,8 +1,10 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens, type Incoming } from './append-tokens.ts'
 import type { HostLayer } from './host-access.ts'
-import type { BoundForward, LayerTokens } from './kv-cache.ts'
+import { checkRotary, forwardNeeds, seatRotary } from './forward-signals.ts'
+import type { BoundForward, ForwardNeeds, LayerTokens } from './kv-cache.ts'
 import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
+import type { RawQueries, Rotary } from './layer-view.ts'
 import { ratedColumns, rateSlots } from './rate-slots.ts'
 import { type Eviction, pinning, type ResolvedPolicy } from './resolved-policy.ts'
 import {
@@ -26,6 +28,8 @@ export interface StepInputs<T> {
   readonly seen: T
   /** Rate slots also where the attention pass finds the victim itself, so that `scores` can be read: for tracing. */
   readonly rated?: boolean
+  /** Required where the policy reads it or keys turn: `CacheNeeds.rotary`. */
+  readonly rotary?: Rotary<T>
 }
 
 /** The parts of a cache that a forward works on. */
@@ -33,11 +37,12 @@ export interface CacheParts<T extends TensorLike> extends LayerSizes {
   readonly storage: Storage<T>
   readonly policy: ResolvedPolicy
   readonly layers: readonly LayerState<T>[]
+  readonly constants: Readonly<Record<string, T>>
 }
 
 /** Emits the operations of one planned forward, layer by layer. */
 export class BoundCache<T extends TensorLike> implements BoundForward<T> {
-  readonly needs: { readonly logBeta: boolean }
+  readonly needs: ForwardNeeds
   readonly scores: (T | undefined)[]
   readonly #ops: Ops<T>
   readonly #parts: CacheParts<T>
@@ -59,9 +64,12 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
     this.#inputs = step.inputs
     this.#eviction = parts.policy.eviction && pinning(parts.policy.eviction, step.plan.pinned)
     const { name, needs } = parts.policy
-    this.needs = { logBeta: 'logBeta' in needs.columns }
+    checkRotary(parts.policy, step.inputs.rotary)
+    this.needs = forwardNeeds(parts.policy, step.plan)
     this.scores = parts.layers.map(() => undefined)
-    this.#appending = { ops, storage: parts.storage, policy: name, needs, shape: parts.shape }
+    const { storage, shape, constants } = parts
+    const { outputNorm = false } = this.needs
+    this.#appending = { ops, storage, policy: name, needs, shape, outputNorm, constants }
   }
 
   attend(layer: number, given: LayerTokens<T>): T {
@@ -73,25 +81,26 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
     const victim = state.victim && seatRows(this.#ops, state.victim, seats)
     const ring = state.ring && seatRows(this.#ops, state.ring, seats)
     if (ring) this.#ops.ringAppend({ q: tokens.q, index: tokens.index, ring })
-    const local: LocalLayer<T> = { slots, victim, ring }
+    const raw = given.rawQueries && { q: given.rawQueries, index: tokens.index }
+    const local: LocalLayer<T> = { slots, victim, ring, raw }
     return this.#plan.scratchSlots > 0
       ? this.#attendBeside(tokens, local)
       : this.#attendInPlace(tokens, local)
   }
 
-  #attendInPlace(tokens: Incoming<T>, { slots, victim, ring }: LocalLayer<T>): T {
+  #attendInPlace(tokens: Incoming<T>, { slots, victim, ring, raw }: LocalLayer<T>): T {
     const eviction = this.#eviction
     appendTokens(this.#appending, tokens, { slots, victim })
     if (eviction && victim && this.#plan.newTokens === 1) {
       const out = this.#attendFindingVictim(tokens.q, { slots, victim, eviction })
       if (this.#inputs.rated)
-        this.#rate(eviction, this.#rated(tokens.layer, { slots, ring }, this.#allSeats()))
+        this.#rate(eviction, this.#rated(tokens.layer, { slots, ring, raw }, this.#allSeats()))
       return out
     }
     const out = this.#attend(tokens.q, slots)
     if (eviction)
       for (const run of dueRuns(this.#plan.due))
-        this.#evict(eviction, this.#rated(tokens.layer, { slots, ring }, run))
+        this.#evict(eviction, this.#rated(tokens.layer, { slots, ring, raw }, run))
     return out
   }
 
@@ -121,11 +130,7 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
   }
 
   /** One layer of some of this plan's seats, to be rated. */
-  #rated(
-    layer: number,
-    { slots, ring }: Pick<LocalLayer<T>, 'slots' | 'ring'>,
-    run: SeatRange,
-  ): HostLayer<T> {
+  #rated(layer: number, { slots, ring, raw }: Omit<LocalLayer<T>, 'victim'>, run: SeatRange): HostLayer<T> {
     const { policy, shape } = this.#parts
     return {
       policy: policy.name,
@@ -134,7 +139,14 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
       slots: seatSlots(this.#ops, slots, run),
       seen: seatRows(this.#ops, this.#inputs.seen, run),
       ring: ring && seatRows(this.#ops, ring, run),
+      rawQueries: raw && { q: seatRows(this.#ops, raw.q, run), index: seatRows(this.#ops, raw.index, run) },
+      rotary: seatRotary(this.#ops, this.#inputs.rotary, run),
     }
+  }
+
+  /** Where positions are slots, survivors turn to those they moved to. */
+  #turn(eviction: Eviction, from: HostLayer<T>, moved: { kept: T; keys: T }): void {
+    if (eviction.positions === 'slot') this.#ops.turnKeys({ ...moved, invFreq: from.rotary!.invFreq })
   }
 
   #rate(eviction: Eviction, from: HostLayer<T>): T {
@@ -156,10 +168,11 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
   #evict(eviction: Eviction, from: HostLayer<T>): void {
     const kept = this.#select(eviction, from)
     keepSlots(this.#ops, from.slots, { kept, ordered: eviction.ordered })
+    this.#turn(eviction, from, { kept, keys: from.slots.keys })
   }
 
   /** More new tokens than the arena has room for: attend in a working set, move back what is kept. */
-  #attendBeside(tokens: Incoming<T>, { slots, victim, ring }: LocalLayer<T>): T {
+  #attendBeside(tokens: Incoming<T>, { slots, victim, ring, raw }: LocalLayer<T>): T {
     const ops = this.#ops
     const eviction = this.#eviction
     if (!eviction) fail('TRIMKV_INVARIANT', 'a cache that keeps everything was planned with a working set')
@@ -169,9 +182,10 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
     if (victim) ops.setCount({ count: victim }, { value: -1 })
     appendTokens(this.#appending, tokens, { slots: beside, victim: undefined })
     const out = this.#attend(tokens.q, beside)
-    const from = this.#rated(tokens.layer, { slots: beside, ring }, { first: 0, count: 1 })
+    const from = this.#rated(tokens.layer, { slots: beside, ring, raw }, { first: 0, count: 1 })
     const kept = this.#select(eviction, from)
     copySlots(ops, { from: beside, to: slots, kept })
+    this.#turn(eviction, from, { kept, keys: slots.keys })
     // Whoever overflows holds more than the budget, so every head keeps exactly that.
     ops.setCount({ count: slots.count }, { value: eviction.budget })
     return out
@@ -194,7 +208,8 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
     const first = this.#ops.slice(this.#inputs.index, { axis: 1, start: 0, length: 1 })
     const seen = this.#ops.reshape(first, [1])
     const { policy, shape, storage } = this.#parts
-    const from = { policy: policy.name, layer, shape, slots, seen, ring: undefined }
+    const none = { ring: undefined, rawQueries: undefined, rotary: undefined }
+    const from = { policy: policy.name, layer, shape, slots, seen, ...none }
     const scores = rateSlots({ ops: this.#ops, storage, eviction }, from)
     const { slotIndex, count } = slots
     return this.#ops.select({ scores, slotIndex, count }, { budget: eviction.budget })
@@ -213,4 +228,5 @@ interface LocalLayer<T> {
   readonly slots: SlotSet<T>
   readonly victim: T | undefined
   readonly ring: T | undefined
+  readonly raw: RawQueries<T> | undefined
 }

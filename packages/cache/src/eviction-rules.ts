@@ -23,8 +23,14 @@ function triggersOf<T extends TensorLike>(
   const { shares, budget, when } = eviction
   const heads = shape.layers * shape.kvHeads
   const buffer = when === 'decode' && mode.mode === 'buffered' ? mode.buffer : undefined
-  if (shares.kind === 'perHead')
-    return { group: 1, triggers: shares.budgets.map((own) => own + (buffer ?? 1)) }
+  if (shares.kind !== 'pooled') {
+    const { kvHeads } = shape
+    const budgets =
+      shares.kind === 'perHead'
+        ? shares.budgets
+        : shares.budgets.flatMap((own) => new Array<number>(kvHeads).fill(own))
+    return { group: 1, triggers: budgets.map((own) => own + (buffer ?? 1)) }
+  }
   const group = shares.scope === 'model' ? heads : shape.kvHeads
   // Without a buffer one slot too many is enough. The released code takes M + b as full for a pool of all layers, and as
   // not yet full for the pool of a layer.
@@ -54,6 +60,7 @@ function raggedRules<T extends TensorLike>(
       everyTokens: limited ? extraSlots(when === 'prefill' ? { mode: 'exact' } : mode) : undefined,
       afterLastLayer: shares.kind === 'pooled' && shares.scope === 'model',
       pageSlots,
+      layerBudgets: shares.kind === 'perLayer' ? (shares.keep ?? (() => shares.budgets)) : undefined,
     },
   }
 }

@@ -1,6 +1,6 @@
 import { fail, type TensorLike } from '@trimkv/tensor'
 import type { CacheShape } from './cache-shape.ts'
-import type { HostView } from './layer-view.ts'
+import type { HostView, RawQueries, Rotary } from './layer-view.ts'
 import type { HostTokens } from './needs.ts'
 import type { SlotSet } from './slot-set.ts'
 import type { Storage } from './storage.ts'
@@ -14,6 +14,8 @@ export interface HostLayer<T> {
   /** [B] i32 */
   readonly seen: T
   readonly ring: T | undefined
+  readonly rawQueries: RawQueries<T> | undefined
+  readonly rotary: Rotary<T> | undefined
 }
 
 /** Fails for a signal that no part of the policy declares. */

@@ -3,10 +3,10 @@ export type { CacheMeter } from './cache-meter.ts'
 export { type CacheShape, type KvDType, tokenBytes, tokenKvBytes } from './cache-shape.ts'
 export type { EvictionMode } from './eviction-mode.ts'
 export { type CacheNeeds, createKvCache, type KvArena, type KvCacheOptions } from './kv-arena.ts'
-export type { BoundForward, KvCache, LayerTokens } from './kv-cache.ts'
-export type { HostView, LayerView, SlotComputation } from './layer-view.ts'
+export type { BoundForward, ForwardNeeds, KvCache, LayerTokens } from './kv-cache.ts'
+export type { HostView, LayerView, RawQueries, Rotary, SlotComputation } from './layer-view.ts'
 export { nameHint } from './nearest-name.ts'
-export type { ColumnWriter, HostTokens, Needs, NewTokens } from './needs.ts'
+export type { ColumnWriter, ConstantSource, HostTokens, Needs, NewTokens } from './needs.ts'
 export type {
   ChoiceOption,
   DefaultContext,
@@ -14,6 +14,7 @@ export type {
   NumericOption,
   OptionSchema,
   OptionValues,
+  PathOption,
   When,
 } from './option-schema.ts'
 export { type Budget, type BudgetBasis, budgetTokens, parseBudget } from './parse-budget.ts'
@@ -23,23 +24,30 @@ export {
   type Allocation,
   definePolicy,
   everything,
+  type PerLayerBudgets,
   type Phase,
   type Policy,
   type PolicyContext,
   type PolicyDefinition,
   type PolicyParts,
   type PooledBudget,
-  perHead,
   pooled,
+  type Positions,
+  type Preset,
+  perHead,
+  perLayer,
   uniform,
 } from './policy.ts'
-export { smallestBudget } from './resolved-policy.ts'
+export { type PolicyChoice, policyConstants, smallestBudget } from './resolved-policy.ts'
 export {
+  againstDirection,
   attentionMass,
   decay,
+  expectedAttention,
   type HostScore,
   hostScore,
   keyDifference,
+  lagDeviation,
   type OpsScore,
   opsScore,
   type PerSlotScore,
@@ -70,4 +78,13 @@ export {
   type StorageDevice,
   type StoredTensor,
 } from './storage.ts'
-export { penaliseRedundancy, pool, shareHeads, type Transform } from './transform.ts'
+export {
+  chunkMean,
+  liftProtected,
+  penaliseRedundancy,
+  pool,
+  shareHeads,
+  type Transform,
+  timesValueNorm,
+  twoStage,
+} from './transform.ts'

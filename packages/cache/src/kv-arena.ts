@@ -46,6 +46,8 @@ export interface KvCacheOptions<T extends TensorLike> {
   readonly capacity?: number | { readonly limit: number }
   /** Default f32. */
   readonly kvDtype?: KvDType
+  /** Tensors that `policyConstants` names, [L, …] each; the cache does not own them. */
+  readonly constants?: Readonly<Record<string, T>>
 }
 
 /** What a cache asks of the forward and of the caller. */
@@ -54,6 +56,10 @@ export interface CacheNeeds {
   readonly logBeta: boolean
   /** The first forward of a sequence must be its whole prompt. */
   readonly wholePrompt: boolean
+  /** `bind` needs the rotary embedding. */
+  readonly rotary: boolean
+  /** A new token is rotated to its slot, `stored` and on, instead of its index, `seen` and on. */
+  readonly slotPositions: boolean
 }
 
 const emptySeat: SeatState = { seen: 0, stored: 0, victimWaits: false, pinned: 0 }
@@ -89,20 +95,28 @@ export class KvArena<T extends TensorLike> implements Disposable {
     checkShape(shape, batch)
     const choice = { policy: options.policy, options: options.options ?? {}, budget, mode, shape }
     const policy = resolvePolicy(choice)
+    checkTurning(policy, options)
     const rules = evictionRules(policy, options)
     const evicting = policy.eviction?.when === 'decode'
     const how = { reserved: !evicting && typeof capacity === 'object', findsVictim: rules.findsVictim }
     const sizes = { shape, kvDtype, batch, slots: rules.slots, needs: policy.needs }
+    const constants = options.constants ?? {}
+    const slotPositions = policy.eviction?.positions === 'slot'
     this.policy = policy
-    this.needs = { logBeta: 'logBeta' in policy.needs.columns, wholePrompt: rules.afterPromptOnly }
+    this.needs = {
+      logBeta: 'logBeta' in policy.needs.columns,
+      wholePrompt: rules.afterPromptOnly,
+      rotary: policy.needs.rotary === true || slotPositions,
+      slotPositions,
+    }
     this.slots = rules.slots
     this.batch = batch
     this.#rules = rules
     this.#choice = choice
-    this.#ragged = createRagged({ ...sizes, storage, policy }, rules)
+    this.#ragged = createRagged({ ...sizes, storage, policy, constants }, rules)
     const layers =
       this.#ragged?.layers ?? Array.from({ length: shape.layers }, () => createLayer(storage, sizes, how))
-    this.#parts = { ...sizes, storage, policy, layers }
+    this.#parts = { ...sizes, storage, policy, layers, constants }
     this.#ledger = this.#ragged
       ? new PageLedger(sizes, { rules: this.#ragged.rules.ragged, pageBytes: storage.pageBytes })
       : new MemoryLedger(sizes, how)
@@ -291,6 +305,20 @@ function createRagged<T extends TensorLike>(
   const budgets = shares.kind === 'perHead' ? shares.budgets : undefined
   const made = createRaggedLayers(parts.storage, parts, { rules, budgets })
   return { ...parts, ...made, rules: { ...rules, ragged }, eviction: { ...eviction, shares } }
+}
+
+/** Keys that turn at every step are rounded at every step. */
+function checkTurning<T extends TensorLike>(
+  { name, eviction }: ResolvedPolicy,
+  { mode, kvDtype = 'f32' }: KvCacheOptions<T>,
+): void {
+  if (eviction?.positions !== 'slot' || eviction.when !== 'decode') return
+  if (mode.mode === 'exact' && kvDtype !== 'f32') {
+    fail('TRIMKV_UNSUPPORTED', `[${name}] positions=slot cannot store ${kvDtype} keys in exact mode`, {
+      why: [`every key would be rounded to ${kvDtype} again after each token`],
+      hint: 'store keys as f32, or evict with a buffer',
+    })
+  }
 }
 
 function checkShape(shape: CacheShape, batch: number): void {

@@ -8,6 +8,17 @@ export interface LayerTokens<T> {
   readonly v: T
   /** Log retention of each new token [B, C, H] f32; required when `needs.logBeta`. */
   readonly logBeta?: T | undefined
+  /** ‖W_o v‖₁ of each new token [B, C, H] f32; required when `needs.outputNorm`. */
+  readonly outputNorm?: T | undefined
+  /** Queries before RoPE [B, C, Hq, D] f32; required when `needs.rawQueries`. */
+  readonly rawQueries?: T | undefined
+}
+
+/** What a cache reads beside q, k and v in one forward. */
+export interface ForwardNeeds {
+  readonly logBeta: boolean
+  readonly outputNorm?: boolean
+  readonly rawQueries?: boolean
 }
 
 /**
@@ -16,7 +27,7 @@ export interface LayerTokens<T> {
  */
 export interface KvCache<T> {
   /** What the cache reads beside q, k and v: models leave out the work for anything that is false. */
-  readonly needs: { readonly logBeta: boolean }
+  readonly needs: ForwardNeeds
   /**
    * Stores the new tokens of a layer and attends over what the layer holds.
    * @returns attention output [B, C, Hq, D] f32

@@ -1,5 +1,23 @@
 import type { Ops, TensorLike } from '@trimkv/tensor'
 
+/** The rotary embedding of the model at work. */
+export interface Rotary<T> {
+  /** [F, R/2] f32: one row for all sequences (F = 1) or one each (F = B). */
+  readonly invFreq: T
+  /** Factor of cosines and sines. */
+  readonly scale: number
+  /** Rotary position of the token with index 0. */
+  readonly offset: number
+}
+
+/** Queries of a prompt before rotation. */
+export interface RawQueries<T> {
+  /** [B, C, Hq, D] f32 */
+  readonly q: T
+  /** [B, C] i32, their tokens' indices. */
+  readonly index: T
+}
+
 /** One layer of some sequences while slots are rated: B sequences, `cap` slots of which `count` are filled. */
 export interface LayerView<T> {
   readonly layer: number
@@ -19,6 +37,10 @@ export interface LayerView<T> {
   column(name: string): T
   /** Queries of the last w tokens [B, w, Hq, D] f32, token i in row i mod w. @throws TRIMKV_POLICY_CONTRACT */
   window(): T
+  /** Queries of the prompt before rotation. @throws TRIMKV_POLICY_CONTRACT when they are not declared */
+  rawQueries(): RawQueries<T>
+  /** @throws TRIMKV_POLICY_CONTRACT when it is not declared */
+  rotary(): Rotary<T>
 }
 
 /** One layer of one sequence as plain numbers; slots come in storage order, see `positions`. */

@@ -15,6 +15,8 @@ export interface NewTokens<T> {
   readonly v: T
   /** [B, C, H] f32, only when the policy needs it. */
   readonly logBeta: T | undefined
+  /** Declared constant, of this layer. @throws TRIMKV_POLICY_CONTRACT when it is not declared */
+  constant(name: string): T
 }
 
 /** The C new tokens of one sequence and layer as plain numbers. */
@@ -52,17 +54,41 @@ export interface Needs {
   readonly mass?: boolean
   /** Column `logBeta`: log retention from the model's gates. */
   readonly logBeta?: boolean
+  /** Column `outputNorm`: how much a token's value moves the output of its layer, ‖W_o v‖₁, computed by the model. */
+  readonly outputNorm?: boolean
+  /** Queries of the prompt before rotation; only for policies that cut after the prompt. */
+  readonly rawQueries?: boolean
+  /** Frequencies of the rotary embedding. */
+  readonly rotary?: boolean
+  /** Tensors from files, by name. */
+  readonly constants?: Readonly<Record<string, ConstantSource>>
   /** Further columns, by name. */
   readonly columns?: Readonly<Record<string, ColumnWriter>>
 }
 
+/** A tensor of numbers fixed for a model, with one slice per layer. */
+export interface ConstantSource {
+  /** Path of a safetensors file. */
+  readonly file: string
+  /** Name of the tensor in it. */
+  readonly tensor: string
+  /** [L, …] */
+  readonly shape: readonly number[]
+}
+
 /** Where a column's values come from. */
-export type ColumnSource = { readonly kind: 'mass' } | { readonly kind: 'logBeta' } | ColumnWriter
+export type ColumnSource = { readonly kind: (typeof namedColumns)[number] } | ColumnWriter
+
+/** Columns that the forward fills: each declared by its own field of `Needs`. */
+const namedColumns = ['mass', 'logBeta', 'outputNorm'] as const
 
 /** The union of what all parts of a policy need. */
 export interface PolicyNeeds {
   readonly window: number | undefined
   readonly columns: Readonly<Record<string, ColumnSource>>
+  readonly rawQueries?: boolean
+  readonly rotary?: boolean
+  readonly constants?: Readonly<Record<string, ConstantSource>>
 }
 
 function windowOf(policy: string, all: readonly Needs[]): number | undefined {
@@ -82,15 +108,22 @@ function windowOf(policy: string, all: readonly Needs[]): number | undefined {
 /** @throws TRIMKV_POLICY_CONTRACT when parts contradict each other */
 export function unionOfNeeds(policy: string, all: readonly Needs[]): PolicyNeeds {
   const columns: Record<string, ColumnSource> = {}
-  if (all.some((needs) => needs.mass)) columns.mass = { kind: 'mass' }
-  if (all.some((needs) => needs.logBeta)) columns.logBeta = { kind: 'logBeta' }
+  for (const kind of namedColumns) if (all.some((needs) => needs[kind])) columns[kind] = { kind }
   for (const [name, writer] of all.flatMap((needs) => Object.entries(needs.columns ?? {}))) {
-    if (name === 'mass' || name === 'logBeta' || (columns[name] && columns[name] !== writer)) {
+    const named: readonly string[] = namedColumns
+    if (named.includes(name) || (columns[name] && columns[name] !== writer)) {
       fail('TRIMKV_POLICY_CONTRACT', `[${policy}] column "${name}" is declared twice`, {
-        hint: 'mass and logBeta are declared with `mass: true` and `logBeta: true`; name other columns otherwise',
+        hint: `${namedColumns.join(', ')} are declared with \`mass: true\` and so on; name other columns otherwise`,
       })
     }
     columns[name] = writer
   }
-  return { window: windowOf(policy, all), columns }
+  const constants = Object.assign({}, ...all.map((needs) => needs.constants)) as PolicyNeeds['constants']
+  return {
+    window: windowOf(policy, all),
+    columns,
+    rawQueries: all.some((needs) => needs.rawQueries),
+    rotary: all.some((needs) => needs.rotary),
+    constants: constants ?? {},
+  }
 }

@@ -30,15 +30,28 @@ export interface ChoiceOption {
   readonly doc: string
 }
 
+/** Free text: the path of a file. */
+export interface PathOption {
+  readonly type: 'path'
+  readonly default: Default<string>
+  readonly doc: string
+}
+
+type Option = NumericOption | ChoiceOption | PathOption
+
 /** The options of a policy, by name. */
-export type OptionSchema = Readonly<Record<string, NumericOption | ChoiceOption>>
+export type OptionSchema = Readonly<Record<string, Option>>
 
 /** Option values as given: any subset of the schema, checked when used. */
 export type GivenOptions = Readonly<Record<string, number | string>>
 
 /** Typed values of a schema. */
 export type OptionValues<S extends OptionSchema> = {
-  readonly [K in keyof S]: S[K] extends ChoiceOption ? S[K]['choices'][number] : number
+  readonly [K in keyof S]: S[K] extends ChoiceOption
+    ? S[K]['choices'][number]
+    : S[K] extends PathOption
+      ? string
+      : number
 }
 
 function checkNumber(label: string, option: NumericOption, value: number | string): number {
@@ -60,11 +73,8 @@ function checkNumber(label: string, option: NumericOption, value: number | strin
   )
 }
 
-function checkValue(
-  label: string,
-  option: NumericOption | ChoiceOption,
-  value: number | string,
-): number | string {
+function checkValue(label: string, option: Option, value: number | string): number | string {
+  if (option.type === 'path') return String(value)
   if (option.type !== 'choice') return checkNumber(label, option, value)
   if (typeof value === 'string' && option.choices.includes(value)) return value
   return fail('TRIMKV_OPTION', `${label} cannot be ${JSON.stringify(value)}`, {

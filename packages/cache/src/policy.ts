@@ -25,6 +25,7 @@ export type Phase = 'decode' | 'prefill-aware' | 'prefill-agnostic'
 export type Allocation =
   | { readonly kind: 'everything' }
   | { readonly kind: 'uniform'; readonly budget: number }
+  | PerLayerBudgets
   | { readonly kind: 'perHead' /** [layer][head] */; readonly budgets: readonly (readonly number[])[] }
   | ({ readonly kind: 'pooled' } & PooledBudget)
 
@@ -43,11 +44,29 @@ export interface PooledBudget {
   readonly threshold?: number
 }
 
+/** A number of slots for each layer, the same for its heads. */
+export interface PerLayerBudgets {
+  readonly kind: 'perLayer'
+  /** Slots that each layer's heads have room for [layer]; kept unless `keep` says less. */
+  readonly budgets: readonly number[]
+  /** Of a prompt of so many tokens, what each layer keeps [layer], at most `budgets`. Only with `when=prefill`. */
+  readonly keep?: (promptTokens: number) => readonly number[]
+}
+
+/** Whose angle a key has: that of its token's true position, or of its slot, as if what is stored were all there is. */
+export type Positions = 'keep' | 'slot'
+
 /** No eviction at all. */
 export const everything = (): Allocation => ({ kind: 'everything' })
 
 /** The same number of slots in every layer and head; what parts get when they name no allocation. */
 export const uniform = (budget: number): Allocation => ({ kind: 'uniform', budget })
+
+/** A number of slots for each layer, the same for its heads; `keep` makes it depend on the length of the prompt. */
+export const perLayer = (
+  budgets: readonly number[],
+  keep?: (promptTokens: number) => readonly number[],
+): PerLayerBudgets => ({ kind: 'perLayer', budgets, ...(keep && { keep }) })
 
 /** A number of slots for each layer and head. All are cut as soon as one of them overflows. */
 export const perHead = (budgets: readonly (readonly number[])[]): Allocation => ({ kind: 'perHead', budgets })
@@ -65,6 +84,8 @@ export interface PolicyParts {
   readonly allocate?: Allocation
   /** Overrides the option `when`. */
   readonly when?: When
+  /** Overrides the option `positions`. */
+  readonly positions?: Positions
   /** Keep slots in token order even if no part asks for it. */
   readonly orderedSlots?: boolean
 }
@@ -79,13 +100,27 @@ export interface PolicyContext {
   readonly ageOffset: number
 }
 
+/** Options under which a paper or a repository runs a policy. */
+export interface Preset {
+  /** Whose it is. */
+  readonly name: string
+  readonly options: GivenOptions
+  /** What goes with the options: budgets, what still differs. */
+  readonly note?: string
+}
+
 /** A policy as its author writes it, for {@link definePolicy}. */
 export interface PolicyDefinition<S extends OptionSchema> {
   /** Lower case, digits and hyphens. */
   readonly name: string
   /** Paper and equation, or reference file. */
   readonly source: string
+  /** The score of a token in one line; larger stays. */
+  readonly formula?: string
+  readonly presets?: readonly Preset[]
   readonly phases: readonly Phase[]
+  /** Default of the option `positions`; default `keep`. */
+  readonly positions?: Positions
   readonly options: S
   parts(options: OptionValues<S>, context: PolicyContext): PolicyParts
 }
@@ -94,14 +129,16 @@ export interface PolicyDefinition<S extends OptionSchema> {
 export interface Policy {
   readonly name: string
   readonly source: string
+  readonly formula: string | undefined
+  readonly presets: readonly Preset[]
   readonly phases: readonly Phase[]
-  /** The policy's own options and `when`. */
+  /** The policy's own options, `when` and `positions`. */
   readonly options: OptionSchema
   /** @throws TRIMKV_OPTION when a given option has no such name or value */
   parts(
     given: GivenOptions,
     context: Omit<PolicyContext, 'when' | 'ageOffset'>,
-  ): PolicyParts & { readonly when: When }
+  ): PolicyParts & { readonly when: When; readonly positions: Positions }
 }
 
 function whenOption(phases: readonly Phase[]): ChoiceOption {
@@ -115,6 +152,13 @@ function whenOption(phases: readonly Phase[]): ChoiceOption {
   }
 }
 
+const positionsOption = (fallback: Positions): ChoiceOption => ({
+  type: 'choice',
+  choices: ['keep', 'slot'],
+  default: fallback,
+  doc: 'keep: keys keep the angle of their true position; slot: keys turn to the number of their slot, and reading goes on there',
+})
+
 function checkDefinition({ name, phases, options }: PolicyDefinition<OptionSchema>): void {
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
     fail('TRIMKV_POLICY_CONTRACT', `"${name}" cannot be the name of a policy`, {
@@ -122,8 +166,8 @@ function checkDefinition({ name, phases, options }: PolicyDefinition<OptionSchem
     })
   }
   if (phases.length === 0) fail('TRIMKV_POLICY_CONTRACT', `[${name}] a policy is for at least one phase`)
-  if ('when' in options) {
-    fail('TRIMKV_POLICY_CONTRACT', `[${name}] the option \`when\` is added by itself, from \`phases\``)
+  for (const own of ['when', 'positions']) {
+    if (own in options) fail('TRIMKV_POLICY_CONTRACT', `[${name}] the option \`${own}\` is added by itself`)
   }
 }
 
@@ -134,12 +178,15 @@ function checkDefinition({ name, phases, options }: PolicyDefinition<OptionSchem
  */
 export function definePolicy<const S extends OptionSchema>(definition: PolicyDefinition<S>): Policy {
   checkDefinition(definition as unknown as PolicyDefinition<OptionSchema>)
-  const { name, source, phases } = definition
+  const { name, source, formula, presets = [], phases } = definition
   const when = whenOption(phases)
-  const options: OptionSchema = { ...definition.options, when }
+  const positions = positionsOption(definition.positions ?? 'keep')
+  const options: OptionSchema = { ...definition.options, when, positions }
   return {
     name,
     source,
+    formula,
+    presets,
     phases,
     options,
     parts(given, context) {
@@ -147,7 +194,9 @@ export function definePolicy<const S extends OptionSchema>(definition: PolicyDef
       const chosen = (checked.when ?? when.default) as When
       const values = completeOptions(definition.options, checked, { budget: context.budget, when: chosen })
       const age = chosen === 'prefill' ? 2 : ageOffset(context.mode)
-      return { when: chosen, ...definition.parts(values, { ...context, when: chosen, ageOffset: age }) }
+      const angles = (checked.positions ?? positions.default) as Positions
+      const parts = definition.parts(values, { ...context, when: chosen, ageOffset: age })
+      return { when: chosen, positions: angles, ...parts }
     },
   }
 }

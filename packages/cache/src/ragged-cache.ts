@@ -2,7 +2,9 @@ import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens } from './append-tokens.ts'
 import type { CacheParts, StepInputs } from './bound-cache.ts'
 import type { HostLayer } from './host-access.ts'
-import type { BoundForward, LayerTokens } from './kv-cache.ts'
+import { checkRotary, forwardNeeds, seatRotary } from './forward-signals.ts'
+import type { BoundForward, ForwardNeeds, LayerTokens } from './kv-cache.ts'
+import type { RawQueries } from './layer-view.ts'
 import { layerHeads, type RaggedTables } from './ragged-tables.ts'
 import { rateSlots } from './rate-slots.ts'
 import { type Eviction, type HeadShares, pinning } from './resolved-policy.ts'
@@ -22,7 +24,7 @@ export interface RaggedParts<T extends TensorLike> extends CacheParts<T> {
  * head, so that none of them costs more than the fullest head asks for.
  */
 export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
-  readonly needs: { readonly logBeta: boolean }
+  readonly needs: ForwardNeeds
   readonly scores: (T | undefined)[]
   readonly #ops: Ops<T>
   readonly #parts: RaggedParts<T>
@@ -45,9 +47,12 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
     this.#eviction = pinning(parts.eviction, step.plan.pinned)
     this.#runs = dueRuns(step.plan.due)
     const { name, needs } = parts.policy
-    this.needs = { logBeta: 'logBeta' in needs.columns }
+    checkRotary(parts.policy, step.inputs.rotary)
+    this.needs = forwardNeeds(parts.policy, step.plan)
     this.scores = parts.layers.map(() => undefined)
-    this.#appending = { ops, storage: parts.storage, policy: name, needs, shape: parts.shape }
+    const { storage, shape, constants } = parts
+    const { outputNorm = false } = this.needs
+    this.#appending = { ops, storage, policy: name, needs, shape, outputNorm, constants }
   }
 
   attend(layer: number, given: LayerTokens<T>): T {
@@ -65,8 +70,9 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
       { q: tokens.q, keys, values, count, mass: columns.mass },
       { scale: 1 / Math.sqrt(shape.headDim) },
     )
+    const raw = given.rawQueries && { q: given.rawQueries, index: tokens.index }
     for (const run of this.#runs) {
-      const scores = this.#rate({ layer, slots, ring }, run)
+      const scores = this.#rate({ layer, slots, ring, raw }, run)
       if (rules.ragged.afterLastLayer) this.#keepScores(layer, run, scores)
       else this.#cutLayer(layer, run, scores)
     }
@@ -87,19 +93,22 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
   }
 
   #rate(
-    { layer, slots, ring }: { layer: number; slots: SlotSet<T>; ring: T | undefined },
+    from: { layer: number; slots: SlotSet<T>; ring: T | undefined; raw: RawQueries<T> | undefined },
     run: SeatRange,
   ): T {
     const { policy, shape, storage } = this.#parts
-    const from: HostLayer<T> = {
+    const { layer, slots, ring, raw } = from
+    const rated: HostLayer<T> = {
       policy: policy.name,
       layer,
       shape,
       slots: seatSlots(this.#ops, slots, run),
       seen: seatRows(this.#ops, this.#inputs.seen, run),
       ring: ring && seatRows(this.#ops, ring, run),
+      rawQueries: raw && { q: seatRows(this.#ops, raw.q, run), index: seatRows(this.#ops, raw.index, run) },
+      rotary: seatRotary(this.#ops, this.#inputs.rotary, run),
     }
-    const scores = rateSlots({ ops: this.#ops, storage, eviction: this.#eviction }, from)
+    const scores = rateSlots({ ops: this.#ops, storage, eviction: this.#eviction }, rated)
     this.scores[layer] ??= scores
     return scores
   }
@@ -133,12 +142,19 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
   }
 
   #cutLayer(layer: number, run: SeatRange, scores: T): void {
-    const { quota } = this.#parts.tables
+    this.#keep({ layer, run, scores, quota: this.#quotaOf(layer, run, scores) })
+  }
+
+  /** Slots that each head of a layer keeps [B, H] i32. */
+  #quotaOf(layer: number, run: SeatRange, scores: T): T {
     const { slotIndex, count } = this.#runSlots(layer, run)
-    const own = quota
-      ? this.#ofLayer(this.#rows(quota, run), layer)
-      : this.#allot({ scores, slotIndex, count })
-    this.#keep({ layer, run, scores, quota: own })
+    const { quota } = this.#parts.tables
+    if (quota) return this.#ofLayer(this.#rows(quota, run), layer)
+    const { layerBudgets } = this.#plan
+    if (!layerBudgets) return this.#allot({ scores, slotIndex, count })
+    const own = this.#ops.zeros({ dtype: 'i32', shape: count.shape })
+    this.#ops.setCount({ count: own }, { value: layerBudgets[layer]! })
+    return own
   }
 
   /** Keeps the best slots of every head of a layer and gives the memory of the others back. */

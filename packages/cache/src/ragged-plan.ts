@@ -26,6 +26,14 @@ function appended(seat: SeatState, newTokens: number): SeatState {
   return { ...seat, seen: seat.seen + newTokens, stored: meanSlots(heads), heads }
 }
 
+/** Where a prompt decides what layers keep, they are cut as soon as they hold more. */
+function triggersFor(rules: RaggedRules, afterPromptOnly: boolean, newTokens: number): readonly number[] {
+  const budgets = afterPromptOnly ? rules.layerBudgets?.(newTokens) : undefined
+  if (!budgets) return rules.triggers
+  const perLayer = rules.triggers.length / budgets.length
+  return rules.triggers.map((_, head) => budgets[Math.floor(head / perLayer)]! + 1)
+}
+
 function isDue(
   { afterPromptOnly }: EvictionRules,
   { group, triggers, everyTokens }: RaggedRules,
@@ -61,15 +69,18 @@ export function planRagged(
   const most = Math.max(...before.flatMap((seat) => seat.heads!))
   if (most + newTokens > rules.slots) refuseOverflow(rules.slots, most, newTokens)
   const after = before.map((seat) => appended(seat, newTokens))
-  const due = before.map((seat, i) => isDue(rules, ragged, { before: seat, after: after[i]! }))
+  const triggers = triggersFor(ragged, rules.afterPromptOnly, newTokens)
+  const due = before.map((seat, i) => isDue(rules, { ...ragged, triggers }, { before: seat, after: after[i]! }))
   const window = windowFor(most + newTokens, rules, ragged)
   const pinned = commonPin(before)
+  const layerBudgets = due.some(Boolean) ? ragged.layerBudgets?.(newTokens) : undefined
   const key = [
     `seats ${seats.first}+${seats.count}`,
     `new ${newTokens}`,
     `window ${window}`,
+    ...(layerBudgets ? [`keep ${layerBudgets.join(' ')}`] : []),
     ...(pinned > 0 ? [`pinned ${pinned}`] : []),
     ...(due.some(Boolean) ? [`due ${due.map(Number).join('')}`] : []),
   ].join(', ')
-  return { key, seats, newTokens, due, pinned, scratchSlots: 0, window, before: [...before], after }
+  return { key, seats, newTokens, due, pinned, scratchSlots: 0, window, layerBudgets, before: [...before], after }
 }

@@ -19,6 +19,8 @@ function layerView<T extends TensorLike>({
   slots,
   seen,
   ring,
+  rawQueries,
+  rotary,
 }: HostLayer<T>): LayerView<T> {
   const { columns, ...tables } = slots
   return {
@@ -28,6 +30,8 @@ function layerView<T extends TensorLike>({
     scale: 1 / Math.sqrt(shape.headDim),
     column: (name) => columns[name] ?? undeclared(policy, `column "${name}"`),
     window: () => ring ?? undeclared(policy, 'a window of queries'),
+    rawQueries: () => rawQueries ?? undeclared(policy, 'queries before rotation'),
+    rotary: () => rotary ?? undeclared(policy, 'the rotary embedding'),
   }
 }
 

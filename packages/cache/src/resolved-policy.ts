@@ -1,9 +1,9 @@
 import { fail, type HeadFloor, type ProtectedRange } from '@trimkv/tensor'
 import type { CacheShape } from './cache-shape.ts'
 import type { EvictionMode } from './eviction-mode.ts'
-import { type PolicyNeeds, unionOfNeeds } from './needs.ts'
+import { type ConstantSource, type PolicyNeeds, unionOfNeeds } from './needs.ts'
 import type { GivenOptions, When } from './option-schema.ts'
-import type { Policy, PolicyParts } from './policy.ts'
+import type { Allocation, PerLayerBudgets, Policy, PolicyParts, Positions } from './policy.ts'
 import type { Score } from './score.ts'
 import type { Transform } from './transform.ts'
 
@@ -16,6 +16,7 @@ export type HeadShares =
       readonly threshold: number
     }
   | { readonly kind: 'perHead' /** [L · H], layer by layer */; readonly budgets: readonly number[] }
+  | PerLayerBudgets
 
 /** How a cache rates and selects: a policy with its options and budget filled in. */
 export interface Eviction {
@@ -23,6 +24,7 @@ export interface Eviction {
   readonly budget: number
   /** Nothing when all heads keep `budget` slots. */
   readonly shares: HeadShares | undefined
+  readonly positions: Positions
   readonly when: When
   readonly score: Score
   readonly transforms: readonly Transform[]
@@ -63,10 +65,23 @@ function partsFor(
   return policy.parts(options, { budget, mode, shape })
 }
 
+/** Longer than any prompt: layers that get little of a long one get least of this. */
+const longestPrompt = 1e12
+
+/** The smallest budget of a head; what is pinned must fit whatever the prompt leaves a layer. */
+function leastBudget(allocate: Allocation | HeadShares | undefined, budget: number, pinned: number): number {
+  if (allocate?.kind === 'perHead') return Math.min(budget, ...allocate.budgets.flat())
+  if (allocate?.kind !== 'perLayer') return budget
+  const { budgets, keep } = allocate
+  return Math.min(budget, ...(pinned > 0 && keep ? keep(longestPrompt) : budgets))
+}
+
 /** The smallest budget that leaves room for one token that is not protected. */
 export function smallestBudget(choice: PolicyChoice): number | undefined {
   for (let budget = 1; budget <= largestSearched; budget++) {
-    if (protectedTokens(partsFor(choice, budget), choice.pinned ?? 0) < budget) return budget
+    const parts = partsFor(choice, budget)
+    const { pinned = 0 } = choice
+    if (protectedTokens(parts, pinned) < leastBudget(parts.allocate, budget, pinned)) return budget
   }
   return undefined
 }
@@ -102,7 +117,7 @@ function checkProtected(
   protect: ProtectedRange,
 ): void {
   const { first, last } = protect
-  const least = Math.min(budget, ...(shares?.kind === 'perHead' ? shares.budgets : []))
+  const least = leastBudget(shares, budget, choice.pinned ?? 0)
   if (![first, last].every((n) => Number.isInteger(n) && n >= 0)) {
     fail(
       'TRIMKV_POLICY_CONTRACT',
@@ -140,7 +155,7 @@ function checkPool({ policy }: PolicyChoice, budget: number, floor: HeadFloor): 
 
 function checkAllocation(
   choice: PolicyChoice,
-  { allocate }: PolicyParts,
+  { allocate, when }: ReturnType<Policy['parts']>,
   given: number,
 ): Pick<Eviction, 'budget' | 'shares'> {
   if (allocate?.kind === 'perHead') {
@@ -148,11 +163,58 @@ function checkAllocation(
     const mean = Math.floor(budgets.reduce((sum, n) => sum + n, 0) / budgets.length)
     return { budget: mean, shares: { kind: 'perHead', budgets } }
   }
+  if (allocate?.kind === 'perLayer') {
+    checkPerLayer(choice, allocate, when)
+    return { budget: given, shares: allocate }
+  }
   if (allocate?.kind !== 'pooled')
     return { budget: allocate?.kind === 'uniform' ? allocate.budget : given, shares: undefined }
   const { budget, scope, floor = { kind: 'none' }, threshold = Number.NEGATIVE_INFINITY } = allocate
   checkPool(choice, budget, floor)
   return { budget, shares: { kind: 'pooled', scope, floor, threshold } }
+}
+
+function checkPerLayer({ policy, shape }: PolicyChoice, allocate: PerLayerBudgets, when: When): void {
+  const { budgets, keep } = allocate
+  const whole = budgets.every((budget) => Number.isInteger(budget) && budget >= 1)
+  if (!whole || budgets.length !== shape.layers) {
+    fail(
+      'TRIMKV_POLICY_CONTRACT',
+      `[${policy.name}] perLayer needs ${shape.layers} integers ≥ 1, got ${budgets.join(', ')}`,
+    )
+  }
+  if (keep && when === 'decode') {
+    fail(
+      'TRIMKV_POLICY_CONTRACT',
+      `[${policy.name}] budgets depend on the prompt, and it evicts while decoding`,
+    )
+  }
+}
+
+/** What cannot be read or rotated again once tokens have moved. */
+function checkSignals(
+  policy: string,
+  needs: PolicyNeeds,
+  parts: Pick<Eviction, 'when' | 'positions' | 'shares'>,
+): void {
+  const { when, positions, shares } = parts
+  if (needs.rawQueries && when === 'decode') {
+    fail('TRIMKV_POLICY_CONTRACT', `[${policy}] rawQueries are those of the prompt`, {
+      hint: 'use them in a policy that cuts after the prompt only',
+    })
+  }
+  if (positions === 'keep') return
+  const why =
+    when === 'decode' && needs.window !== undefined
+      ? 'the remembered queries keep the angles they had, while keys turn at every cut'
+      : shares
+        ? 'heads store different numbers of tokens, so a new token would have a position in each'
+        : undefined
+  if (why === undefined) return
+  fail('TRIMKV_UNSUPPORTED', `[${policy}] positions=slot is not possible here`, {
+    why: [why],
+    hint: 'leave positions=keep',
+  })
 }
 
 /**
@@ -168,16 +230,20 @@ export function resolvePolicy(choice: PolicyChoice): ResolvedPolicy {
   const amounts = checkAllocation(choice, given, checkBudget(choice))
   const protect = { first: 0, last: 0, ...given.protect }
   checkProtected({ ...choice, budget: amounts.budget }, amounts, protect)
-  const { score, transforms = [], when, orderedSlots = false } = given
+  const { score, transforms = [], when, positions, orderedSlots = false } = given
   if (!score) {
     fail('TRIMKV_POLICY_CONTRACT', `[${name}] parts has no score`, {
       hint: 'return a score, or `allocate: everything()` to keep every token',
     })
   }
   const ordered =
-    orderedSlots || (score.kind !== 'slot' && score.orderedSlots) || transforms.some((t) => t.orderedSlots)
+    orderedSlots ||
+    positions === 'slot' ||
+    (score.kind !== 'slot' && score.orderedSlots) ||
+    transforms.some((t) => t.orderedSlots)
   const needs = unionOfNeeds(name, [score.needs, ...transforms.map((transform) => transform.needs)])
-  return { name, needs, eviction: { ...amounts, when, score, transforms, protect, ordered } }
+  checkSignals(name, needs, { when, positions, shares: amounts.shares })
+  return { name, needs, eviction: { ...amounts, when, positions, score, transforms, protect, ordered } }
 }
 
 /** The same eviction, with the first `pinned` tokens of the sequence protected too. */
@@ -199,6 +265,10 @@ export function checkPinned(choice: PolicyChoice, { eviction }: ResolvedPolicy, 
   if (!eviction) return
   checkProtected({ ...choice, budget: eviction.budget, pinned }, eviction, pinning(eviction, pinned).protect)
 }
+
+/** The tensors from files that a policy needs under given options, to be handed to `createKvCache` as `constants`. */
+export const policyConstants = (choice: PolicyChoice): Readonly<Record<string, ConstantSource>> =>
+  resolvePolicy(choice).needs.constants ?? {}
 
 /** Whether the attention pass itself finds the victim: one slot rated alone, evicted at every step. */
 export const findsVictimInAttention = ({ eviction }: ResolvedPolicy, mode: EvictionMode): boolean =>

@@ -1,6 +1,6 @@
 import type { SlotScore } from '@trimkv/tensor'
 import type { HostView, SlotComputation } from './layer-view.ts'
-import type { ColumnWriter, Needs } from './needs.ts'
+import type { ColumnWriter, ConstantSource, Needs } from './needs.ts'
 
 /** A rating that looks at one slot alone; in `exact` mode the attention pass finds its victim on the way. */
 export interface PerSlotScore {
@@ -41,17 +41,40 @@ export const recency = (): PerSlotScore => ({
   columns: [],
 })
 
-/** `age · logBeta`, plus log‖k‖ when asked: TRIM-KV's score. `ageOffset` is the age of the newest token. */
-export function decay(options: { readonly ageOffset: number; readonly logKeyNorm: boolean }): PerSlotScore {
+/**
+ * `age · logBeta`, plus log‖k‖ when asked: TRIM-KV's score. `ageOffset` is the age of the newest token. With `lookahead`
+ * a > 1 the log of what is left of the token over the a steps to come, log Σ β^(age + 1 + s) for s < a.
+ */
+export function decay(options: {
+  readonly ageOffset: number
+  readonly logKeyNorm: boolean
+  readonly lookahead?: number
+}): PerSlotScore {
+  const { lookahead = 1 } = options
+  const ahead = lookahead > 1
+  const columns = {
+    ...(options.logKeyNorm && !ahead && { logKeyNorm }),
+    ...(ahead && { gain: gainAhead(lookahead, options.logKeyNorm) }),
+  }
   return {
     kind: 'slot',
-    needs: { logBeta: true, ...(options.logKeyNorm && { columns: { logKeyNorm } }) },
-    rule: { kind: 'decay', ageOffset: options.ageOffset },
-    columns: options.logKeyNorm ? ['logBeta', 'logKeyNorm'] : ['logBeta'],
+    needs: { logBeta: true, ...(Object.keys(columns).length > 0 && { columns }) },
+    rule: { kind: 'decay', ageOffset: options.ageOffset + (ahead ? 1 : 0) },
+    columns: ['logBeta', ...Object.keys(columns)],
   }
 }
 
 const logKeyNorm: ColumnWriter = { kind: 'ops', write: (ops, { k }) => ops.keyNorm({ k }, { log: true }) }
+
+/** The part of a lookahead that does not depend on the age, fixed when a token is written. */
+const gainAhead = (steps: number, withKeyNorm: boolean): ColumnWriter => ({
+  kind: 'ops',
+  write(ops, { k, logBeta }) {
+    const gain = ops.logGeometricSum({ x: logBeta! }, { terms: steps })
+    if (!withKeyNorm) return gain
+    return ops.mix({ a: gain, b: ops.keyNorm({ k }, { log: true }) }, { a: 1, b: 1 })
+  },
+})
 
 /** A number fixed when the token is written, larger = keep. */
 export const writtenScore = (name: string, writer: ColumnWriter): PerSlotScore => ({
@@ -73,17 +96,66 @@ export const attentionMass = (): PerSlotScore => ({
  * Attention of the last `window` queries to each slot.
  * `all`: softmax over all slots, mean over queries and group (SnapKV, TOVA in kvpress).
  * `candidates`: softmax over slots older than the window of the group's largest logit (R-KV's decode form).
+ * `timesVisible`: each query weighs as much as it has slots before it (FINCH).
  */
-export const windowAttention = (options: {
+export const windowAttention = ({
+  window: w,
+  ...attrs
+}: {
   readonly window: number
   readonly columns: 'all' | 'candidates'
+  readonly timesVisible?: boolean
 }): OpsScore => ({
   kind: 'ops',
-  needs: { window: options.window },
+  needs: { window: w },
   orderedSlots: false,
   score: (ops, { keys, count, slotIndex, seen, scale, window }) =>
-    ops.windowScores({ ring: window(), keys, count, slotIndex, seen }, { scale, columns: options.columns }),
+    ops.windowScores({ ring: window(), keys, count, slotIndex, seen }, { scale, ...attrs }),
 })
+
+/**
+ * Attention that the queries to come are expected to give, by the mean and the covariance of the prompt's queries and the
+ * mean rotation of the next `future` positions (ExpectedAttention). The first `sinks` tokens are neither counted nor rated.
+ */
+export const expectedAttention = (options: {
+  readonly sinks: number
+  readonly future: number
+  readonly covariance: boolean
+}): OpsScore => ({
+  kind: 'ops',
+  needs: { rawQueries: true, rotary: true },
+  orderedSlots: false,
+  score(ops, { keys, count, slotIndex, seen, scale, rawQueries, rotary }) {
+    const { invFreq, scale: ropeScale, offset } = rotary()
+    const inputs = { ...rawQueries(), keys, count, slotIndex, seen, invFreq }
+    return ops.expectedScores(inputs, { ...options, scale, ropeScale, offset })
+  },
+})
+
+/** Tokens that stand out of the `partition` tokens after theirs stay, the same share in each partition (LagKV). */
+export const lagDeviation = (options: {
+  readonly sinks: number
+  readonly partition: number
+  readonly cross: boolean
+}): OpsScore => ({
+  kind: 'ops',
+  needs: {},
+  orderedSlots: true,
+  score: (ops, { keys, values, count }) => ops.lagScores({ keys, values, count }, options),
+})
+
+/** Keys that point against a direction of their head stay (Q-Filters): `−direction · k`. */
+export const againstDirection = (directions: ConstantSource): PerSlotScore => ({
+  kind: 'slot',
+  needs: { constants: { directions }, columns: { alignment } },
+  rule: { kind: 'column' },
+  columns: ['alignment'],
+})
+
+const alignment: ColumnWriter = {
+  kind: 'ops',
+  write: (ops, { k, constant }) => ops.headDot({ k, direction: constant('directions') }, { scale: -1 }),
+}
 
 /** Keys unlike the average key stay (KeyDiff). */
 export const keyDifference = (): OpsScore => ({

@@ -5,7 +5,7 @@ import type { EvictionMode } from './eviction-mode.ts'
 import { createKvCache, type KvArena } from './kv-arena.ts'
 import { policies } from './policies/index.ts'
 import type { Policy } from './policy.ts'
-import { smallestBudget } from './resolved-policy.ts'
+import { policyConstants, smallestBudget } from './resolved-policy.ts'
 import {
   canTruncate,
   copySeatSlots,
@@ -19,6 +19,7 @@ import {
 import type { StepRequest } from './step-plan.ts'
 import { deviceStorage } from './storage.ts'
 import { type FeedTarget, runForward } from './testing/run-forward.ts'
+import { testConstants } from './testing/test-rotary.ts'
 import { seededTokens } from './testing/token-source.ts'
 
 const shape = { layers: 2, queryHeads: 4, kvHeads: 2, headDim: 8 }
@@ -38,6 +39,8 @@ interface Setup {
   readonly batch?: number
   readonly when?: string
   readonly spare?: number
+  /** Tokens to be pinned, which the budget must hold. */
+  readonly pinned?: number
 }
 
 const optionsOf = ({ when }: Setup): { when?: string } => (when === undefined ? {} : { when })
@@ -50,6 +53,7 @@ const budgetOf = (setup: Setup): number =>
     budget: undefined,
     mode: setup.mode ?? exact,
     shape,
+    ...(setup.pinned !== undefined && { pinned: setup.pinned }),
   }) ?? 1) + 5
 
 function target(setup: Setup): FeedTarget<Tensor> {
@@ -58,7 +62,15 @@ function target(setup: Setup): FeedTarget<Tensor> {
   const budget = budgetOf(setup)
   const options = optionsOf(setup)
   const capacity = budget + spare
-  const cache = createKvCache({ storage, shape, policy, options, mode, kvDtype, batch, budget, capacity })
+  const constants = Object.fromEntries(
+    Object.entries(policyConstants({ policy, options, mode, shape, budget })).map(([name, { shape: size }]) => {
+      const tensor = storage.zeros({ dtype: 'f32', shape: size })
+      storage.write(tensor, testConstants(size))
+      return [name, tensor]
+    }),
+  )
+  const how = { policy, options, mode, kvDtype, batch, budget, capacity, constants }
+  const cache = createKvCache({ storage, shape, ...how })
   // All seats read the same text, so that a copy can go on in any of them.
   const sources = Array.from({ length: batch }, () => seededTokens(shape, 7))
   return { backend: { storage, ops: device.ops }, cache, shape, sources }
@@ -216,8 +228,9 @@ describe('pinned tokens', () => {
   const evicting = cases.filter(({ name }) => name !== 'full')
 
   it.each(evicting)('stay under every pressure, inside the budget: $name, $mode', ({ setup }) => {
-    const budget = budgetOf(setup)
-    const at = target({ ...setup, batch: 2 })
+    const pinning = { ...setup, batch: 2, pinned: 2 }
+    const budget = budgetOf(pinning)
+    const at = target(pinning)
     at.cache.pin(0, 2)
     const requests = [{ newTokens: budget + 9, whole: true }, ...one(12), { newTokens: budget }, ...one(3)]
     for (const request of requests) {

@@ -27,6 +27,8 @@ export interface RaggedRules {
   readonly afterLastLayer: boolean
   /** Slots that fill whole pages in every table; a power of two. */
   readonly pageSlots: number
+  /** What each layer keeps of a prompt of so many tokens, where layers have budgets of their own. */
+  readonly layerBudgets: ((promptTokens: number) => readonly number[]) | undefined
 }
 
 /** Integers that decide when and where a cache evicts. */
@@ -69,6 +71,8 @@ export interface StepPlan {
   readonly scratchSlots: number
   /** Slots per head that the forward looks at, where heads differ: those past it are empty in all of them. */
   readonly window?: number
+  /** What the heads of each layer keep, where layers have budgets of their own and something is cut. */
+  readonly layerBudgets?: readonly number[] | undefined
   /** Seats before the forward. */
   readonly before: readonly SeatState[]
   /** Seats after the forward; where heads differ and this seat evicts, before it has. */

@@ -1,6 +1,6 @@
-import type { Ops, TensorLike } from '@trimkv/tensor'
+import type { Ops, ProtectedRange, TensorLike } from '@trimkv/tensor'
 import type { LayerView } from './layer-view.ts'
-import type { Needs } from './needs.ts'
+import type { ColumnWriter, Needs } from './needs.ts'
 
 /** Turns scores into scores. */
 export interface Transform {
@@ -39,5 +39,41 @@ export const penaliseRedundancy = (options: {
   apply(ops, scores, { keys, count }) {
     const repeated = ops.redundancy({ keys, count }, { threshold: options.threshold })
     return ops.mix({ a: scores, b: repeated }, { a: options.keep, b: options.keep - 1 })
+  },
+})
+
+/** Rates the first and last tokens of the text 1 above all others: what stays for certain also counts in sums that follow. */
+export const liftProtected = (range: Partial<ProtectedRange>): Transform => ({
+  needs: {},
+  orderedSlots: false,
+  apply: (ops, scores, { slotIndex, count, seen }) =>
+    ops.liftProtected({ scores, slotIndex, count, seen }, { first: 0, last: 0, ...range }),
+})
+
+/** Gives the tokens of each stretch of `length` neighbours their mean, so that they stay or go together (ChunkKV). */
+export const chunkMean = (length: number): Transform => ({
+  needs: {},
+  orderedSlots: true,
+  apply: (ops, scores, { count }) => ops.chunkMean({ scores, count }, { length }),
+})
+
+/** `(score + epsilon) · ‖v‖₂`: what attention a token gets, times what it has to say (ExpectedAttention). */
+export const timesValueNorm = ({ epsilon }: { readonly epsilon: number }): Transform => ({
+  needs: { columns: { valueNorm } },
+  orderedSlots: false,
+  apply: (ops, scores, { count, column }) =>
+    ops.weighScores({ scores, weights: column('valueNorm'), count }, { epsilon }),
+})
+
+const valueNorm: ColumnWriter = { kind: 'ops', write: (ops, { v }) => ops.keyNorm({ k: v }, { log: false }) }
+
+/** The best `first` slots stay; the others are rated `(score + epsilon) · ‖W_o v‖₁`, their mark on the output (CriticalKV). */
+export const twoStage = (options: { readonly first: number; readonly epsilon: number }): Transform => ({
+  needs: { outputNorm: true },
+  orderedSlots: false,
+  apply(ops, scores, { slotIndex, count, column }) {
+    const { first, epsilon } = options
+    const kept = first > 0 ? ops.select({ scores, slotIndex, count }, { budget: first }) : undefined
+    return ops.weighScores({ scores, weights: column('outputNorm'), count, kept }, { epsilon })
   },
 })

@@ -28,6 +28,7 @@ export { loadPrefix, Prefix, type PrefixOptions, readPrefix } from './prefix/pre
 export { stableIds, systemTokens } from './prefix/stable-ids.ts'
 export { type ComparedRun, type CompareOptions, type Comparison, compare } from './runs/compare.ts'
 export { type GreedyStep, greedySteps, type StepsRequest } from './runs/greedy-steps.ts'
+export { type QueryFilterOptions, type QueryFilters, queryFilters } from './runs/query-filters.ts'
 export { type ScoreOptions, score, type TextScore } from './runs/score.ts'
 export { type Trace, type TraceOptions, type TraceTensor, trace } from './runs/trace.ts'
 export { createSampler, type Sampler } from './sampling/sampler.ts'

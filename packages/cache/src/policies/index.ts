@@ -1,10 +1,17 @@
 import type { Policy } from '../policy.ts'
 import { adakv } from './adakv.ts'
 import { dbtrimkv } from './dbtrimkv.ts'
+import { chunkkv } from './chunkkv.ts'
+import { criticalkv } from './criticalkv.ts'
+import { expectedAttention } from './expected-attention.ts'
+import { finch } from './finch.ts'
 import { full } from './full.ts'
 import { h2o } from './h2o.ts'
 import { keydiff } from './keydiff.ts'
 import { knorm } from './knorm.ts'
+import { lagkv } from './lagkv.ts'
+import { pyramidkv } from './pyramidkv.ts'
+import { qFilters } from './q-filters.ts'
 import { rKv } from './r-kv.ts'
 import { random } from './random.ts'
 import { snapkv } from './snapkv.ts'
@@ -26,6 +33,13 @@ export type PolicyTable = {
   readonly knorm: Policy
   readonly adakv: Policy
   readonly random: Policy
+  readonly pyramidkv: Policy
+  readonly chunkkv: Policy
+  readonly criticalkv: Policy
+  readonly 'expected-attention': Policy
+  readonly lagkv: Policy
+  readonly finch: Policy
+  readonly 'q-filters': Policy
 }
 
 /** The name of a built-in policy. */
@@ -45,4 +59,11 @@ export const policies: PolicyTable = {
   knorm,
   adakv,
   random,
+  pyramidkv,
+  chunkkv,
+  criticalkv,
+  'expected-attention': expectedAttention,
+  lagkv,
+  finch,
+  'q-filters': qFilters,
 }

@@ -7,7 +7,14 @@ import { decay } from '../score.ts'
  */
 export const trimkv: Policy = definePolicy({
   name: 'trimkv',
-  source: 'TRIM-KV (arXiv:2512.03324), Algorithm 1; released code, strategies alpha and knorm_alpha',
+  source:
+    'TRIM-KV (arXiv:2512.03324), Algorithm 1; released code, strategies alpha and knorm_alpha; lookahead of DBTrimKV (arXiv:2605.09649)',
+  formula: 'age · log β; with lookahead a: log Σ_{s<a} β^(age + 1 + s)',
+  presets: [
+    { name: 'released evaluation of TRIM-KV', options: {}, note: 'buffered mode, buffer 128 or 32' },
+    { name: 'paper, Algorithm 1', options: {}, note: 'exact mode' },
+    { name: 'benchmarks of the released DBTrimKV code', options: { lookahead: 2 } },
+  ],
   phases: ['decode', 'prefill-agnostic'],
   options: {
     score: {
@@ -16,6 +23,14 @@ export const trimkv: Policy = definePolicy({
       default: 'alpha',
       doc: 'alpha: age · log β; knorm_alpha: plus the logarithm of the length of the key',
     },
+    lookahead: {
+      type: 'int',
+      default: 1,
+      min: 1,
+      doc: 'steps to come over which the retention of a token is summed; 1: its present retention',
+    },
   },
-  parts: ({ score }, { ageOffset }) => ({ score: decay({ ageOffset, logKeyNorm: score === 'knorm_alpha' }) }),
+  parts: ({ score, lookahead }, { ageOffset }) => ({
+    score: decay({ ageOffset, logKeyNorm: score === 'knorm_alpha', lookahead }),
+  }),
 })

@@ -1,4 +1,5 @@
 import type { CacheShape } from '../cache-shape.ts'
+import { rotateRow } from './test-rotary.ts'
 import type { TokenSource } from './token-source.ts'
 
 /** One query of one head over a list of tokens, in plain loops. */
@@ -10,14 +11,20 @@ function attendOver(
     readonly query: number
     readonly queryHead: number
     readonly tokens: readonly number[]
+    /** Rotary position of each of `tokens`, the last of which is the query's; nothing is rotated without. */
+    readonly positions: readonly number[] | undefined
   },
 ): Float64Array {
   const { headDim: D, queryHeads, kvHeads } = shape
   const head = Math.floor(at.queryHead / (queryHeads / kvHeads))
-  const q = source.q(at.layer, at.query).subarray(at.queryHead * D, (at.queryHead + 1) * D)
+  const turned = (row: Float32Array, i: number): Float32Array =>
+    at.positions ? rotateRow(row, at.positions[i]!) : row
+  const raw = source.q(at.layer, at.query).subarray(at.queryHead * D, (at.queryHead + 1) * D)
+  const q = turned(raw, at.tokens.length - 1)
   const rowOf = (row: Float32Array): Float32Array => row.subarray(head * D, (head + 1) * D)
   const logits = at.tokens.map(
-    (token) => rowOf(source.k(at.layer, token)).reduce((s, x, d) => s + x * q[d]!, 0) / Math.sqrt(D),
+    (token, i) =>
+      turned(rowOf(source.k(at.layer, token)), i).reduce((s, x, d) => s + x * q[d]!, 0) / Math.sqrt(D),
   )
   const max = Math.max(...logits)
   const weights = logits.map((x) => Math.exp(x - max))
@@ -42,6 +49,8 @@ export function attentionError(
     readonly stored: readonly number[][][]
     readonly first: number
     readonly outputs: readonly Float32Array[]
+    /** How keys and queries were rotated, if they were: to their index or to their slot. */
+    readonly rotated?: 'index' | 'slot' | undefined
   },
 ): number {
   const { queryHeads, kvHeads, headDim: D } = shape
@@ -51,7 +60,8 @@ export function attentionError(
       const [c, queryHead] = [Math.floor(at / queryHeads), at % queryHeads]
       const old = run.stored[layer]![Math.floor(queryHead / (queryHeads / kvHeads))]!
       const tokens = [...old, ...Array.from({ length: c + 1 }, (_, i) => run.first + i)]
-      const wanted = attendOver(source, shape, { layer, query: run.first + c, queryHead, tokens })
+      const positions = run.rotated && (run.rotated === 'slot' ? tokens.map((_, slot) => slot) : tokens)
+      const wanted = attendOver(source, shape, { layer, query: run.first + c, queryHead, tokens, positions })
       const error = wanted.reduce((most, x, d) => Math.max(most, Math.abs(x - out[at * D + d]!)), 0)
       worst = Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.max(worst, error)
     }

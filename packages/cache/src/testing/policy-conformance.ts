@@ -5,10 +5,17 @@ import { createKvCache, type KvArena } from '../kv-arena.ts'
 import type { GivenOptions, When } from '../option-schema.ts'
 import { policies } from '../policies/index.ts'
 import type { Policy } from '../policy.ts'
-import { type Eviction, smallestBudget } from '../resolved-policy.ts'
+import {
+  type Eviction,
+  type PolicyChoice,
+  policyConstants,
+  resolvePolicy,
+  smallestBudget,
+} from '../resolved-policy.ts'
 import type { StepRequest } from '../step-plan.ts'
 import { attentionError } from './attention-check.ts'
 import { type FeedTarget, referenceTestBackend, runForward, type TestBackend } from './run-forward.ts'
+import { testConstants } from './test-rotary.ts'
 import { seededTokens } from './token-source.ts'
 
 /** How a policy is run when it is checked. */
@@ -58,18 +65,40 @@ function scenarios<T extends TensorLike>(policy: Policy, given: ConformanceOptio
   const { options = {} } = given
   const whenOption = policy.options.when
   const all = (whenOption?.type === 'choice' ? whenOption.choices : ['decode']) as readonly When[]
+  const places = options.positions === undefined ? [undefined, 'slot'] : [undefined]
   const whens = all.filter((when) => options.when === undefined || options.when === when)
   return whens.flatMap((when) =>
     (when === 'prefill' ? modes.slice(0, 1) : modes).flatMap((mode) =>
-      shapes.map((shape) => {
-        const withWhen = { ...options, when }
-        const least = smallestBudget({ policy, options: withWhen, budget: undefined, mode, shape }) ?? 1
-        const sizes = `${shape.queryHeads}/${shape.kvHeads} heads`
-        const label = `${when === 'prefill' ? 'after the prompt' : mode.mode}, ${sizes}`
-        return { label, backend, policy, options: withWhen, shape, mode, when, budget: least + 5 }
-      }),
+      shapes.flatMap((shape, at) =>
+        places.flatMap((positions) => {
+          const whole = { ...options, when, ...(positions && { positions }) }
+          const choice = { policy, options: whole, mode, shape }
+          const budget = (smallestBudget({ ...choice, budget: undefined }) ?? 1) + 5
+          // One shape shows what slot positions do.
+          if (positions && (at > 0 || !takesSlots({ ...choice, budget }))) return []
+          const words = [
+            when === 'prefill' ? 'after the prompt' : mode.mode,
+            `${shape.queryHeads}/${shape.kvHeads} heads`,
+            ...(positions ? ['slot positions'] : []),
+          ]
+          return [{ ...choice, label: words.join(', '), backend, when, budget }]
+        }),
+      ),
     ),
   )
+}
+
+/** Whether a policy can run with positions=slot, and does not by itself. */
+function takesSlots(choice: PolicyChoice): boolean {
+  const { positions } = choice.policy.options
+  if (!positions || positions.default === 'slot') return false
+  try {
+    resolvePolicy(choice)
+    return true
+  } catch (error) {
+    if (TrimError.isInstance(error) && error.code === 'TRIMKV_UNSUPPORTED') return false
+    throw error
+  }
 }
 
 /** A prompt, then single tokens and chunks: some fit beside what is stored, some do not. */
@@ -87,6 +116,12 @@ const tokensIn = (requests: readonly StepRequest[]): number =>
 function target<T extends TensorLike>(scenario: Scenario<T>, batch = 1, seed = 1): FeedTarget<T> {
   const { backend, policy, options, shape, mode, budget } = scenario
   const capacity = budget + tokensIn(schedule(scenario))
+  const named = Object.entries(policyConstants(scenario))
+  const constants = named.map(([name, { shape: size }]) => {
+    const tensor = backend.storage.zeros({ dtype: 'f32', shape: size })
+    backend.storage.write(tensor, testConstants(size))
+    return [name, tensor] as const
+  })
   const cache = createKvCache({
     storage: backend.storage,
     shape,
@@ -96,11 +131,13 @@ function target<T extends TensorLike>(scenario: Scenario<T>, batch = 1, seed = 1
     mode,
     batch,
     capacity,
+    constants: Object.fromEntries(constants),
   })
   return {
     backend,
     cache,
     shape,
+    rotate: true,
     sources: Array.from({ length: batch }, (_, seat) => seededTokens(shape, seed + seat)),
   }
 }
@@ -155,6 +192,7 @@ function wrongSets<T extends TensorLike>({ cache }: FeedTarget<T>): string[] {
 /** The most slots per head after a forward that evicts; AdaKV's own division rounds for each head. */
 function mostAfterCut(eviction: Eviction | undefined): number {
   const { budget = Number.POSITIVE_INFINITY, shares } = eviction ?? {}
+  if (shares?.kind === 'perLayer') return shares.budgets.reduce((a, b) => a + b, 0) / shares.budgets.length
   return budget + (shares?.kind === 'pooled' && shares.floor.kind === 'mix' ? 0.5 : 0)
 }
 
@@ -186,7 +224,8 @@ function attendsOverKept<T extends TensorLike>(scenario: Scenario<T>): string[] 
     const stored = at.cache.positions()
     const first = at.cache.seen()
     const { outputs } = runForward(at, request)
-    const error = attentionError(at.sources[0]!, scenario.shape, { stored, first, outputs })
+    const rotated = at.cache.needs.slotPositions ? 'slot' : 'index'
+    const error = attentionError(at.sources[0]!, scenario.shape, { stored, first, outputs, rotated })
     return error < 1e-4
       ? []
       : [`forward ${step}: attention is off by ${error} from the tokens said to be stored`]

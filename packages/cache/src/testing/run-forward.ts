@@ -3,6 +3,7 @@ import type { CacheShape } from '../cache-shape.ts'
 import type { KvArena } from '../kv-arena.ts'
 import type { StepPlan, StepRequest } from '../step-plan.ts'
 import { referenceStorage, type Storage } from '../storage.ts'
+import { rotateHeads, testFrequencies } from './test-rotary.ts'
 import type { TokenSource } from './token-source.ts'
 
 /** Where caches under test live. */
@@ -25,6 +26,8 @@ export interface FeedTarget<T extends TensorLike> {
   readonly shape: CacheShape
   /** One source per seat of the cache. */
   readonly sources: readonly TokenSource[]
+  /** Take queries and keys of the sources as not rotated yet, and rotate them to the positions the cache asks for. */
+  readonly rotate?: boolean
 }
 
 /** What one forward over a cache gave, and what the cache did. */
@@ -56,9 +59,20 @@ export function runForward<T extends TensorLike>(
     [B],
     Int32Array.from(before, (seat) => seat.seen + C),
   )
-  const bound = cache.bind(ops, plan, { index: make('i32', [B, C], Int32Array.from(indices)), seen })
+  const positions = before.flatMap((seat) => {
+    const first = cache.needs.slotPositions ? seat.stored : seat.seen
+    return Array.from({ length: C }, (_, c) => first + c)
+  })
+  const frequencies = testFrequencies(shape.headDim)
+  const rotary = { invFreq: make('f32', [1, frequencies.length], frequencies), scale: 1, offset: 0 }
+  const index = make('i32', [B, C], Int32Array.from(indices))
+  const bound = cache.bind(ops, plan, { index, seen, rotary })
   const gather = (signal: keyof TokenSource, layer: number, row: readonly number[]): T => {
-    const rows = indices.map((index, i) => sources[seats.first + Math.floor(i / C)]![signal](layer, index))
+    const turns = target.rotate === true && (signal === 'q' || signal === 'k')
+    const rows = indices.map((token, i) => {
+      const numbers = sources[seats.first + Math.floor(i / C)]![signal](layer, token)
+      return turns ? rotateHeads(numbers, shape.headDim, positions[i]!) : numbers
+    })
     const values = new Float32Array(rows.length * rows[0]!.length)
     rows.forEach((numbers, i) => {
       values.set(numbers, i * numbers.length)
@@ -66,12 +80,24 @@ export function runForward<T extends TensorLike>(
     return make('f32', [B, C, ...row], values)
   }
   const { queryHeads, kvHeads, headDim } = shape
+  /** Stands for ‖W_o v‖₁ of a model: ‖v‖₁. */
+  const norms = (layer: number): T => {
+    const rows = indices.flatMap((token, i) => {
+      const v = sources[seats.first + Math.floor(i / C)]!.v(layer, token)
+      return Array.from({ length: kvHeads }, (_, h) =>
+        v.subarray(h * headDim, (h + 1) * headDim).reduce((sum, x) => sum + Math.abs(x), 0),
+      )
+    })
+    return make('f32', [B, C, kvHeads], Float32Array.from(rows))
+  }
   const outputs = Array.from({ length: shape.layers }, (_, layer) => {
     const out = bound.attend(layer, {
       q: gather('q', layer, [queryHeads, headDim]),
       k: gather('k', layer, [kvHeads, headDim]),
       v: gather('v', layer, [kvHeads, headDim]),
       ...(bound.needs.logBeta && { logBeta: gather('logBeta', layer, [kvHeads]) }),
+      ...(bound.needs.rawQueries && { rawQueries: gather('q', layer, [queryHeads, headDim]) }),
+      ...(bound.needs.outputNorm && { outputNorm: norms(layer) }),
     })
     return storage.read(out) as Float32Array
   })

@@ -3,6 +3,7 @@ import {
   deviceStorage,
   type KvArena,
   type KvCache,
+  policyConstants,
   type SeatRange,
   type StepPlan,
 } from '@trimkv/cache'
@@ -10,6 +11,7 @@ import { decoderForward, decoderLogits, ropeParameters } from '@trimkv/models'
 import { fail, type Ops, type Program, type Tensor } from '@trimkv/tensor'
 import type { Model } from '../load-model.ts'
 import { type CacheSettings, cacheShape } from './cache-options.ts'
+import { PolicyConstants } from './policy-constants.ts'
 import { ProgramCache } from './program-cache.ts'
 
 /** Programs kept recorded: one for decoding, one per kind of cut, a few while the batch shrinks. */
@@ -128,6 +130,7 @@ export class DecoderSession implements Disposable {
   readonly model: Model
   readonly cache: KvArena<Tensor>
   readonly options: SessionOptions
+  readonly #constants: PolicyConstants
   readonly #programs = new ProgramCache<ForwardProgram>(recordedPrograms)
   /** [batch, rope.rotaryDim / 2] */
   readonly #invFreq: Tensor
@@ -139,9 +142,13 @@ export class DecoderSession implements Disposable {
     this.model = model
     this.options = options
     const { policy, policyOptions, budget, mode, kvDtype, batch, maxTokens, grows } = options
+    const shape = cacheShape(model.spec)
+    const named = policyConstants({ policy, options: policyOptions, budget, mode, shape })
+    this.#constants = new PolicyConstants(model.device, named)
     this.cache = createKvCache({
       storage: deviceStorage(model.device),
-      shape: cacheShape(model.spec),
+      shape,
+      constants: this.#constants.tensors,
       policy,
       options: policyOptions,
       budget,
@@ -197,6 +204,7 @@ export class DecoderSession implements Disposable {
   async forward(request: ForwardRequest): Promise<ForwardResult> {
     const { ids, output, signal, whole = false, seats = { first: 0, count: this.cache.batch } } = request
     signal?.throwIfAborted()
+    await this.#constants.load()
     this.#checkIds(ids)
     const apart = samePins(this.cache, seats)
     if (apart.length > 1) return this.#forwardApart(request, { seats, apart })
@@ -266,10 +274,14 @@ export class DecoderSession implements Disposable {
 
   #fill(inputs: Inputs, ids: readonly (readonly number[])[], plan: StepPlan): void {
     const { positionOffset } = this.options
+    const { slotPositions } = this.cache.needs
     const index = ids.flatMap((list, row) => list.map((_, c) => plan.before[row]!.seen + c))
     inputs.ids.write(ids.flat())
     inputs.index.write(index)
-    inputs.positions.write(index.map((i) => i + positionOffset))
+    const places = slotPositions
+      ? ids.flatMap((list, row) => list.map((_, c) => plan.before[row]!.stored + c))
+      : index
+    inputs.positions.write(places.map((i) => i + positionOffset))
     inputs.seen.write(plan.after.map((seat) => seat.seen))
   }
 
@@ -305,12 +317,13 @@ export class DecoderSession implements Disposable {
     const { decoder } = this.model
     const { first, count } = plan.seats
     const traced = this.options.trace === true
-    const bound = this.cache.bind(ops, plan, { ...inputs, rated: traced })
+    const invFreq = ops.slice(this.#invFreq, { axis: 0, start: first, length: count })
+    const rotary = { invFreq, scale: this.#ropeScale, offset: this.options.positionOffset }
+    const bound = this.cache.bind(ops, plan, { ...inputs, rated: traced, rotary })
     const cache: KvCache<Tensor> =
       traced && decoder.gates
-        ? { needs: { logBeta: true }, attend: (layer, tokens) => bound.attend(layer, tokens) }
+        ? { needs: { ...bound.needs, logBeta: true }, attend: (layer, tokens) => bound.attend(layer, tokens) }
         : bound
-    const invFreq = ops.slice(this.#invFreq, { axis: 0, start: first, length: count })
     const { ids, positions } = inputs
     const { logits, hidden, logBeta } = decoderForward(ops, decoder, {
       inputs: { ids, positions, invFreq, ropeScale: this.#ropeScale, batch: count },
@@ -339,5 +352,6 @@ export class DecoderSession implements Disposable {
     this.#programs[Symbol.dispose]()
     this.#invFreq[Symbol.dispose]()
     this.cache[Symbol.dispose]()
+    this.#constants[Symbol.dispose]()
   }
 }

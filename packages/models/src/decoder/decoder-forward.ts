@@ -60,17 +60,18 @@ interface LayerContext<T> {
 
 const rowsOf = (x: Shaped): number => x.shape[0] as number
 
-/** [N, heads · headDim] → [N, heads, headDim], each head normalised and rotated. */
-function rotatedHeads<T extends Shaped>(context: LayerContext<T>, flat: T, norm: T | undefined): T {
-  const { ops, spec, ropeTable } = context
+/** [N, heads · headDim] → [N, heads, headDim], each head normalised. */
+function normedHeads<T extends Shaped>({ ops, spec }: LayerContext<T>, flat: T, norm: T | undefined): T {
   const rows = rowsOf(flat)
   const heads = (flat.shape[1] as number) / spec.headDim
   const normed = norm
     ? ops.rmsNorm({ x: ops.reshape(flat, [rows * heads, spec.headDim]), weight: norm }, { eps: spec.normEps })
     : flat
-  const x = ops.reshape(normed, [rows, heads, spec.headDim])
-  return ops.rope({ x, table: ropeTable }, { inverse: false })
+  return ops.reshape(normed, [rows, heads, spec.headDim])
 }
+
+const rotated = <T>({ ops, ropeTable }: LayerContext<T>, x: T): T =>
+  ops.rope({ x, table: ropeTable }, { inverse: false })
 
 /** Attention of one layer with its residual. */
 function attentionBlock<T extends Shaped>(
@@ -82,8 +83,9 @@ function attentionBlock<T extends Shaped>(
   const rows = rowsOf(residual)
   const perHead = (x: T, heads: number): T => ops.reshape(x, [batch, rows / batch, heads, spec.headDim])
   const x = ops.rmsNorm({ x: residual, weight: weights.inputNorm }, { eps: spec.normEps })
-  const query = rotatedHeads(context, ops.linear({ x, ...weights.query }), weights.queryNorm)
-  const key = rotatedHeads(context, ops.linear({ x, ...weights.key }), weights.keyNorm)
+  const rawQuery = normedHeads(context, ops.linear({ x, ...weights.query }), weights.queryNorm)
+  const query = rotated(context, rawQuery)
+  const key = rotated(context, normedHeads(context, ops.linear({ x, ...weights.key }), weights.keyNorm))
   const value = ops.reshape(ops.linear({ x, ...weights.value }), [rows, spec.kvHeads, spec.headDim])
   const logBeta =
     gate &&
@@ -93,6 +95,10 @@ function attentionBlock<T extends Shaped>(
     k: perHead(key, spec.kvHeads),
     v: perHead(value, spec.kvHeads),
     logBeta,
+    ...(cache.needs.rawQueries && { rawQueries: perHead(rawQuery, spec.heads) }),
+    ...(cache.needs.outputNorm && {
+      outputNorm: ops.projectedNorm({ v: perHead(value, spec.kvHeads), weight: weights.output.weight }),
+    }),
   })
   const merged = ops.reshape(attended, [rows, spec.heads * spec.headDim])
   return { hidden: ops.linear({ x: merged, ...weights.output, residual }), logBeta }
