@@ -71,6 +71,7 @@ const checks = {
   },
   examples: own(checkExamples),
   format: tool('biome', ['check', '--error-on-warnings', '--diagnostic-level=warn']),
+  'policy-page': tool('vitest', ['run', 'packages/cache/test/policy-page.test.ts']),
   imports: own(checkImports),
   cycles: own(checkCycles),
   structure: own(checkStructure),

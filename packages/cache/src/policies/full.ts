@@ -4,6 +4,7 @@ import { definePolicy, everything, type Policy } from '../policy.ts'
 export const full: Policy = definePolicy({
   name: 'full',
   source: 'Vaswani et al. 2017 (arXiv:1706.03762)',
+  formula: 'everything stays',
   phases: ['decode'],
   options: {},
   parts: () => ({ allocate: everything() }),

@@ -15,6 +15,12 @@ const massPerVisibleQuery = (view: HostView, head: number): Float64Array => {
 export const h2o: Policy = definePolicy({
   name: 'h2o',
   source: 'H2O (arXiv:2306.14048); kvpress observed_attention_press.py for the prefill form',
+  formula:
+    'Σ over queries of attention to the token, mean over the group; visible: divided by the queries that could see it',
+  presets: [
+    { name: 'paper', options: {}, note: 'half the budget heavy, half recent, exact mode' },
+    { name: 'kvpress, observed attention', options: { when: 'prefill' } },
+  ],
   phases: ['decode', 'prefill-aware'],
   options: {
     recent: {

@@ -15,6 +15,8 @@ export const shortness: ColumnWriter = {
 export const knorm: Policy = definePolicy({
   name: 'knorm',
   source: 'L2 norm compression (arXiv:2406.11430); kvpress knorm_press.py',
+  formula: '−‖k‖₂',
+  presets: [{ name: 'kvpress', options: { when: 'prefill' } }],
   phases: ['decode', 'prefill-agnostic'],
   options: {},
   parts: () => ({ score: writtenScore('shortness', shortness) }),

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { checkOptions } from '../option-schema.ts'
 import { policyChecks } from '../testing/policy-conformance.ts'
 import { policies } from './index.ts'
 
@@ -12,10 +13,32 @@ it('lists every policy file under its own name', () => {
   for (const [name, policy] of Object.entries(policies)) expect(policy.name).toBe(name)
 })
 
+/** Options under which other parts are at work than by default. */
+const variants = [
+  { name: 'criticalkv', options: { base: 'expected' } },
+  { name: 'expected-attention', options: { covariance: 'off', values: 'off' } },
+  { name: 'finch', options: { positions: 'keep', normalise: 'off' } },
+  { name: 'lagkv', options: { partition: 4, rank: 'across' } },
+  { name: 'pyramidkv', options: { form: 'kvpress', window: 2, beta: 3 } },
+  { name: 'pyramidkv', options: { window: 2, beta: 3 } },
+  { name: 'chunkkv', options: { window: 3, chunk: 4 } },
+  { name: 'trimkv', options: { lookahead: 8, score: 'knorm_alpha' } },
+] as const
+
+describe.each(variants)('$name $options', ({ name, options }) => {
+  for (const check of policyChecks(policies[name], { options }))
+    it(check.name, () => expect(check.run()).toEqual([]))
+})
+
 describe.each(Object.values(policies))('$name', (policy) => {
   it('names its source and documents its options', () => {
     expect(policy.source).not.toBe('')
+    expect(policy.formula ?? '').not.toBe('')
     for (const option of Object.values(policy.options)) expect(option.doc).not.toBe('')
+  })
+  it('has presets that are options of its own', () => {
+    for (const { options } of policy.presets)
+      expect(checkOptions(policy.name, policy.options, options)).toEqual(options)
   })
   for (const check of policyChecks(policy)) it(check.name, () => expect(check.run()).toEqual([]))
 })

@@ -21,7 +21,7 @@ export const pyramidkv: Policy = definePolicy({
       default: 0,
       min: 0,
       max: 0.999,
-      doc: 'share of the prompt that goes, with form=kvpress; the budget is the most that stays in the mean',
+      doc: 'share of the prompt that goes, with form=kvpress, even of one that fits; the budget is the most that stays in the mean',
     },
   },
   presets: [

@@ -6,6 +6,11 @@ import { penaliseRedundancy, pool } from '../transform.ts'
 export const rKv: Policy = definePolicy({
   name: 'r-kv',
   source: 'R-KV (arXiv:2505.24133); R-KV repository, r1_kv.py, retain direction "last"',
+  formula: 'λ · pool(attention of the window) − (1 − λ) · redundancy of the key',
+  presets: [
+    { name: 'paper', options: { lambda: 0.1 }, note: 'buffer 128' },
+    { name: 'class and command line of the repository', options: { lambda: 0.07 }, note: 'buffer 128' },
+  ],
   phases: ['decode', 'prefill-aware'],
   options: {
     lambda: { type: 'number', default: 0.1, min: 0, max: 1, doc: 'weight of importance against redundancy' },

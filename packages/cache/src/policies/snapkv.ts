@@ -7,6 +7,17 @@ export const snapkv: Policy = definePolicy({
   name: 'snapkv',
   source:
     'SnapKV (arXiv:2404.14469); R-KV repository for decoding; kvpress snapkv_press.py for the prefill form',
+  formula: 'pool(mean over queries of the window of softmax(q·k/√D))',
+  presets: [
+    { name: 'kvpress', options: { when: 'prefill' } },
+    {
+      name: 'paper, LongBench',
+      options: { when: 'prefill', window: 32, kernel: 7, pool: 'max' },
+      note: 'theirs keeps one set per query head, here per key/value head',
+    },
+    { name: 'R-KV repository', options: { window: 8, kernel: 7 }, note: 'buffer 128' },
+    { name: 'kvpress under KeyRerotationPress', options: { when: 'prefill', positions: 'slot' } },
+  ],
   phases: ['decode', 'prefill-aware'],
   options: {
     window: {

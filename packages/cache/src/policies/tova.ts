@@ -6,6 +6,11 @@ import { shareHeads } from '../transform.ts'
 export const tova: Policy = definePolicy({
   name: 'tova',
   source: 'TOVA (arXiv:2401.06104); kvpress tova_press.py for the prefill form',
+  formula: 'attention of the newest query, mean over all heads of the layer',
+  presets: [
+    { name: 'paper', options: {}, note: 'exact mode' },
+    { name: 'kvpress', options: { when: 'prefill' } },
+  ],
   phases: ['decode', 'prefill-aware'],
   options: {},
   parts: (_, { when }) => ({

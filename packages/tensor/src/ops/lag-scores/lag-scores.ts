@@ -47,4 +47,9 @@ export const lagScores: Op<LagScoresSlots, LagScoresAttrs, 'out'> = {
   },
   scalars: ({ sinks, partition, cross }) => [sinks, partition, cross ? 1 : 0],
   reference: lagScoresRef,
+  /** Each row is read as itself and as the measure of another. */
+  cost({ keys }) {
+    const size = keys.shape.reduce((a, b) => a * b, 1)
+    return { flops: 2 * 8 * size, bytes: 2 * 2 * size * (keys.dtype === 'f32' ? 4 : 2) }
+  },
 }
