@@ -23,6 +23,8 @@ export interface CacheReport {
   readonly policyOptions: GivenOptions
   /** Tokens per layer and head, or their mean where heads share a budget; undefined when the policy keeps everything. */
   readonly budget: number | undefined
+  /** Where layers have budgets of their own: slots that the heads of each have; `budget` is then their mean. */
+  readonly layerBudgets?: readonly number[]
   readonly mode: EvictionMode
   readonly kvDtype: KvDType
   /** Whether a budget came under pressure; where it did not, every policy is the full cache. */
@@ -58,5 +60,14 @@ export function cacheReport(session: DecoderSession): CacheReport {
     })
   }
   const budgetReached = meter.evictions > 0
-  return { policy: policy.name, policyOptions, budget: eviction?.budget, mode, kvDtype, budgetReached, meter }
+  return {
+    policy: policy.name,
+    policyOptions,
+    budget: eviction?.budget,
+    ...(eviction?.perLayer && { layerBudgets: eviction.perLayer.budgets }),
+    mode,
+    kvDtype,
+    budgetReached,
+    meter,
+  }
 }
