@@ -64,7 +64,7 @@ export function cacheReport(session: DecoderSession): CacheReport {
     policy: policy.name,
     policyOptions,
     budget: eviction?.budget,
-    ...(eviction?.perLayer && { layerBudgets: eviction.perLayer.budgets }),
+    ...(eviction?.shares?.kind === 'perLayer' && { layerBudgets: eviction.shares.budgets }),
     mode,
     kvDtype,
     budgetReached,
