@@ -262,6 +262,35 @@ describe('a conversation', () => {
     expect(restored.messages).toEqual(chat.messages)
   })
 
+  it('keeps the ids that were generated, whatever their text would be encoded to', async () => {
+    const dir = join(folder, 'marked')
+    cpSync(referenceModelDir, dir, { recursive: true })
+    const marked = '{{ bos_token }}{% for m in messages %}{{ m.content }}<|end|>{% endfor %}'
+    writeFileSync(join(dir, 'chat_template.jinja'), marked)
+    using other = await loadModel(dir, { threads: 2 })
+    const { encode, decode } = await other.tokenizer()
+    const bytesOf = (content: string) => encode(content, { addSpecialTokens: false })
+    const path = join(folder, 'spelled.trimkv')
+    // So hot that every token is as likely as any other: bytes that are no text among them.
+    const options = { policy: 'full', temperature: 1e4, maxNewTokens: 12, seed: 5 }
+    using chat = new ChatSession(other, options)
+    const first = await say(chat, ' put key library .')
+    expect(bytesOf(decode(first.ids))).not.toEqual(first.ids)
+    await chat.save(path)
+    using restored = await ChatSession.restore(other, path, options)
+    const second = await say(chat, ' find key')
+    // The last token of the answer, its end, and the message with its own.
+    expect(second).toMatchObject({ read: 1 + 1 + 2 + 1, reread: undefined })
+    const ids = [
+      ...bytesOf('<|bos|> put key library .<|end|>'),
+      ...first.ids,
+      ...bytesOf('<|end|> find key<|end|>'),
+    ]
+    const whole = await generate(other, { ids }, options).result()
+    expect(second.ids).toEqual(whole.ids)
+    expect(await say(restored, ' find key')).toEqual(second)
+  })
+
   it('that was stopped is saved with what was said, and read again', async () => {
     const path = join(folder, 'stopped.trimkv')
     using chat = new ChatSession(model, given)

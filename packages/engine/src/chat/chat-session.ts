@@ -3,7 +3,6 @@ import { fail } from '@trimkv/tensor'
 import { Answer } from '../generate/answer.ts'
 import type { GenerateEvent, Reread } from '../generate/events.ts'
 import type { GenerateOptions } from '../generate/generate-options.ts'
-import { promptIds } from '../generate/prompt.ts'
 import { usageOf } from '../generate/usage.ts'
 import type { Model } from '../load-model.ts'
 import { systemTokens } from '../prefix/stable-ids.ts'
@@ -15,6 +14,7 @@ import { reuseRead } from '../session/reuse-read.ts'
 import { allowedNewTokens } from '../session/sequence-length.ts'
 import { type RestoreOptions, restoreSession, saveSession } from '../session/session-file.ts'
 import { refuseSession } from '../session/session-settings.ts'
+import { continuedIds, type Said } from './continued-ids.ts'
 
 /** How a conversation is cached and answered. */
 export interface ChatOptions extends Omit<GenerateOptions, 'trace' | 'keptSets' | 'prefix'> {
@@ -30,7 +30,7 @@ export interface ChatOptions extends Omit<GenerateOptions, 'trace' | 'keptSets' 
 interface Held {
   readonly session: DecoderSession
   readonly messages: readonly ChatMessage[]
-  readonly read: readonly number[]
+  readonly said: Said | undefined
 }
 
 /** A conversation whose options are not said again keeps those it was saved with; the system message is the saved one. */
@@ -54,8 +54,8 @@ export class ChatSession implements Disposable {
   readonly #options: ChatOptions
   readonly #maxTokens: number
   readonly #session: DecoderSession
-  /** Ids the cache has read; undefined when it must start anew. */
-  #read: number[] | undefined
+  /** What the cache has read; undefined when it must start anew. */
+  #said: Said | undefined
   #isBusy = false
 
   /**
@@ -68,7 +68,7 @@ export class ChatSession implements Disposable {
     this.#maxTokens = options.maxTokens ?? model.spec.maxLength
     if (held) {
       this.#session = held.session
-      this.#read = held.read.length > 0 ? [...held.read] : undefined
+      this.#said = held.said
       this.messages.push(...held.messages)
       return
     }
@@ -96,7 +96,9 @@ export class ChatSession implements Disposable {
         })
       }
       checkSystem(path, messages, system)
-      const chat = new ChatSession(model, options, { session, messages, read: ids[0]! })
+      const [read = []] = ids
+      const said = read.length > 0 ? { read, pending: restored.pending } : undefined
+      const chat = new ChatSession(model, options, { session, messages, said })
       await chat.#checkPinned(path)
       return chat
     } catch (error) {
@@ -113,9 +115,14 @@ export class ChatSession implements Disposable {
   async save(path: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     await this.#alone(async () => {
       // What a stopped turn left in the cache is of no use: the conversation is kept, and read again when it goes on.
-      if (!this.#read) this.#session.begin(0, this.#maxTokens)
-      const { messages } = this
-      await saveSession(this.#session, path, { ids: [this.#read ?? []], messages, signal: options.signal })
+      if (!this.#said) this.#session.begin(0, this.#maxTokens)
+      const { read = [], pending } = this.#said ?? {}
+      await saveSession(this.#session, path, {
+        ids: [read],
+        messages: this.messages,
+        ...(pending && { pending }),
+        signal: options.signal,
+      })
     })
   }
 
@@ -129,7 +136,7 @@ export class ChatSession implements Disposable {
     return new ChatSession(this.#model, this.#options, {
       session,
       messages: this.messages,
-      read: this.#read ?? [],
+      said: this.#said,
     })
   }
 
@@ -175,9 +182,11 @@ export class ChatSession implements Disposable {
   ): AsyncGenerator<GenerateEvent, void, undefined> {
     const { enableThinking } = this.#options
     const messages = [...this.messages, asked]
-    const ids = await promptIds(this.#model, {
-      messages,
-      ...(enableThinking !== undefined && { enableThinking }),
+    const thinking = enableThinking === undefined ? {} : { enableThinking }
+    const ids = await continuedIds(this.#model, {
+      before: { messages: this.messages, ...thinking },
+      now: { messages, ...thinking },
+      said: this.#said,
     })
     const answer = await this.#answer(ids)
     const pin = await this.#pinned(messages)
@@ -185,7 +194,7 @@ export class ChatSession implements Disposable {
     const read = [...ids]
     for await (const event of this.#run({ ...unread, answer, read, signal })) {
       if (event.type === 'done') {
-        this.#read = read
+        this.#said = { read, pending: pendingOf(answer) }
         this.messages.push(asked, { role: 'assistant', content: answer.text })
       }
       yield event
@@ -214,9 +223,9 @@ export class ChatSession implements Disposable {
 
   /** The part of the conversation that the cache has not read; everything, after emptying it, when it does not continue. */
   #unread(ids: readonly number[], pin: number | undefined): Unread {
-    const read = this.#read
+    const read = this.#said?.read
     // Until the turn is complete the cache holds something that is not in `messages`.
-    this.#read = undefined
+    this.#said = undefined
     const reused = read && reuseRead(this.#session, { seat: 0, read, ids })
     if (reused !== undefined) return { fresh: ids.slice(reused), reused, reread: undefined }
     const isFirst = !this.messages.some(({ role }) => role === 'assistant')
@@ -297,6 +306,12 @@ export class ChatSession implements Disposable {
   [Symbol.dispose](): void {
     this.#session[Symbol.dispose]()
   }
+}
+
+/** Ids of an answer that were chosen and not read; nothing to go on from where a stop string has cut its text. */
+function pendingOf({ reason, stop, ids }: Answer): readonly number[] | undefined {
+  if (stop !== undefined) return undefined
+  return reason === 'length' ? ids.slice(-1) : []
 }
 
 /** @throws TRIMKV_SESSION_MISMATCH for another system message than the saved one */

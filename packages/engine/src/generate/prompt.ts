@@ -15,14 +15,14 @@ export type Prompt =
       readonly tools?: readonly unknown[]
     }
 
+/** A conversation to answer. */
+export type Conversation = Extract<Prompt, { messages: unknown }>
+
 /**
- * A conversation as ids, ending where the answer begins.
+ * A conversation as the template puts it, ending where the answer begins.
  * @throws TRIMKV_TEMPLATE when the model has no chat template or the template refuses the messages
  */
-async function conversationIds(
-  model: Model,
-  prompt: Extract<Prompt, { messages: unknown }>,
-): Promise<number[]> {
+export async function conversationText(model: Model, prompt: Conversation): Promise<string> {
   const template = await model.chatTemplate()
   if (!template) {
     fail('TRIMKV_TEMPLATE', 'This model has no chat template', {
@@ -31,13 +31,15 @@ async function conversationIds(
     })
   }
   const { messages, enableThinking, tools } = prompt
-  const text = template.render(messages, {
+  return template.render(messages, {
     addGenerationPrompt: true,
     ...(enableThinking !== undefined && { enableThinking }),
     ...(tools && { tools }),
   })
-  return (await model.tokenizer()).encode(text, { addSpecialTokens: false })
 }
+
+const conversationIds = async (model: Model, prompt: Conversation): Promise<number[]> =>
+  (await model.tokenizer()).encode(await conversationText(model, prompt), { addSpecialTokens: false })
 
 /**
  * The token ids of a prompt.

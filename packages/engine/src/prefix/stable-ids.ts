@@ -1,10 +1,8 @@
 import type { ChatMessage } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
-import { type Prompt, promptIds } from '../generate/prompt.ts'
+import { type Conversation, type Prompt, promptIds } from '../generate/prompt.ts'
 import type { Model } from '../load-model.ts'
 import { commonLength } from '../session/reuse-read.ts'
-
-type Conversation = Extract<Prompt, { messages: unknown }>
 
 /** What may come after a text. Tokenizers join letters, digits, spaces, line ends and marks each in their own way. */
 const continuations = [

@@ -26,6 +26,8 @@ export interface SessionContent {
   readonly ids: readonly (readonly number[])[]
   /** A conversation. */
   readonly messages?: readonly ChatMessage[]
+  /** Ids of its last answer that were chosen and not read; absent where its text does not stand for its ids. */
+  readonly pending?: readonly number[]
 }
 
 const settingsOf = ({ model, options, cache }: DecoderSession): SessionSettings =>
@@ -59,7 +61,7 @@ export async function saveSession(
   content: SessionContent & { readonly signal?: AbortSignal | undefined },
 ): Promise<void> {
   const { model, cache } = session
-  const { ids, messages, signal } = content
+  const { ids, messages, pending, signal } = content
   const seats = Array.from({ length: cache.batch }, (_, seat) => cache.seatAccess(seat).state)
   for (const [seat, { seen }] of seats.entries()) {
     if (ids[seat]?.length === seen) continue
@@ -77,6 +79,7 @@ export async function saveSession(
     settings: settingsOf(session),
     seats,
     ...(messages && { messages }),
+    ...(pending && { pending }),
   }
   const tensors = seats.flatMap((_, seat) =>
     named(seat, [...ownTensors(session, seat, ids[seat]!), ...seatTensors(cache, seat)]),
@@ -92,6 +95,7 @@ export interface RestoredSession {
   readonly session: DecoderSession
   readonly ids: readonly (readonly number[])[]
   readonly messages: readonly ChatMessage[] | undefined
+  readonly pending: readonly number[] | undefined
 }
 
 export interface RestoreOptions extends CacheOptions {
@@ -184,7 +188,7 @@ async function restoreFrom(
     const ids: (readonly number[])[] = []
     for (const [seat, state] of header.seats.entries())
       ids.push(await restoreSeat(file, session, { seat, state, signal }))
-    return { session, ids, messages: header.messages }
+    return { session, ids, messages: header.messages, pending: header.pending }
   } catch (error) {
     session[Symbol.dispose]()
     throw error

@@ -20,6 +20,7 @@ export interface SessionHeader {
   readonly settings: SessionSettings
   readonly seats: readonly SeatState[]
   readonly messages?: readonly ChatMessage[]
+  readonly pending?: readonly number[]
 }
 
 function parsed(text: string): Partial<SessionHeader> | undefined {

@@ -42,13 +42,14 @@ interface Kept {
  * Saves a conversation after an answer. It goes on when that fails: nothing that was said is lost by a full disk.
  * @returns the failure
  */
-async function keep({ chat, file }: Kept, terminal: Terminal): Promise<unknown> {
+async function keep({ chat, file }: Kept, terminal: Terminal): Promise<TrimError | undefined> {
   if (file === undefined) return undefined
   try {
     await chat.save(file)
     return undefined
   } catch (error) {
-    const what = TrimError.isInstance(error) ? [error.what, ...error.why].join(': ') : String(error)
+    if (!TrimError.isInstance(error)) throw error
+    const what = [error.what, ...error.why].join(': ')
     terminal.warn(`${terminal.talkColors.yellow('!')} the conversation was not saved: ${what}`)
     return error
   }
@@ -89,7 +90,7 @@ async function answer({ chat, message, signal }: Turn, terminal: Terminal): Prom
  */
 async function converse(kept: Kept, lines: Interface, context: CommandContext): Promise<Usage | undefined> {
   let usage: Usage | undefined
-  let unsaved: unknown
+  let unsaved: TrimError | undefined
   let turn: AbortController | undefined
   lines.on('SIGINT', () => {
     if (turn) turn.abort(new TrimError('TRIMKV_ABORTED', { what: 'Answer stopped' }))
