@@ -38,8 +38,10 @@ export async function conversationText(model: Model, prompt: Conversation): Prom
   })
 }
 
-const conversationIds = async (model: Model, prompt: Conversation): Promise<number[]> =>
-  (await model.tokenizer()).encode(await conversationText(model, prompt), { addSpecialTokens: false })
+async function conversationIds(model: Model, prompt: Conversation): Promise<number[]> {
+  const text = await conversationText(model, prompt)
+  return (await model.tokenizer()).encode(text, { addSpecialTokens: false })
+}
 
 /**
  * The token ids of a prompt.
