@@ -1,14 +1,20 @@
-// Where the platform package is missing, the error says what to install, and TRIMKV_NATIVE_PATH still works.
-import { createDevice } from '@trimkv/tensor'
+// Where the platform package is missing, the error says what to do, and TRIMKV_NATIVE_PATH still works:
+//   without-addon.mjs ADDON TEXT [PLATFORM]
+const [addon, text, platform] = process.argv.slice(2)
+if (platform) Object.defineProperty(process, 'platform', { value: platform })
+const { createDevice } = await import('@trimkv/tensor')
 
-const [addon] = process.argv.slice(2)
-try {
-  createDevice()
+function failure() {
+  try {
+    createDevice()
+  } catch (error) {
+    return error
+  }
   throw new Error('a device was made without the addon')
-} catch (error) {
-  const { code, message } = error
-  if (code !== 'TRIMKV_NATIVE_MISSING' || !message.includes('npm install @trimkv/tensor-')) throw error
 }
+
+const { code, message } = failure()
+if (code !== 'TRIMKV_NATIVE_MISSING' || !message.includes(text)) throw new Error(message)
 process.env.TRIMKV_NATIVE_PATH = addon
 createDevice({ threads: 1 })[Symbol.dispose]()
-process.stdout.write('told what to install\n')
+process.stdout.write(`${message}\n`)

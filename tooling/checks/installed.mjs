@@ -188,7 +188,12 @@ async function problemsOn(line, { project, examples }) {
 async function withoutAddon(root, { folder, platformPackage }) {
   renameSync(join(folder, 'node_modules', platformPackage), join(folder, 'put aside'))
   const addon = join(root, 'packages/tensor/build/trimkv.node')
-  const args = ['without-addon.mjs', addon]
-  const { code, output } = await runCommand(process.execPath, args, { cwd: folder, capture: true })
-  return code === 0 ? [] : [`without ${platformPackage}: ${output.trim()}`]
+  const cases = [[`npm install ${platformPackage}`], ['none is published for this system', 'darwin']]
+  const problems = []
+  for (const [text = '', ...system] of cases) {
+    const args = ['without-addon.mjs', addon, text, ...system]
+    const { code, output } = await runCommand(process.execPath, args, { cwd: folder, capture: true })
+    if (code !== 0) problems.push(`without ${platformPackage}, wanting "${text}": ${output.trim()}`)
+  }
+  return problems
 }
