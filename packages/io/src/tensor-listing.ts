@@ -55,13 +55,15 @@ export function dtypeOf(fileDtype: FileDtype): DType | undefined {
   return fileDtypes[fileDtype].dtype
 }
 
-/** The name of our element type in a file. */
+/** The name of our element type in a file. Quantised weights stand there as bytes, and the metadata tells what they are. */
 export const fileDtypeOf: Readonly<Record<DType, FileDtype>> = {
   f32: 'F32',
   bf16: 'BF16',
   f16: 'F16',
   i32: 'I32',
   f8: 'F8_E4M3',
+  q8: 'U8',
+  q4: 'U8',
 }
 
 /** One tensor in a file: contiguous, row-major, little-endian. Nothing of it has been read. */

@@ -18,6 +18,8 @@ const arrayOf = {
   bf16: Uint16Array,
   f16: Uint16Array,
   f8: Uint8Array,
+  q8: Uint8Array,
+  q4: Uint8Array,
 } as const
 
 /** @throws TrimError `TRIMKV_DTYPE` or `TRIMKV_SHAPE` when the data is not of that type or size */

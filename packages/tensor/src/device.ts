@@ -13,6 +13,7 @@ import {
   type ViewSpec,
 } from './ops.ts'
 import { type Program, recordProgram } from './program.ts'
+import { isQuantised, type QuantisedSpec, quantise, quantisedBytes } from './quantised.ts'
 import { track } from './scope.ts'
 import { Tensor } from './tensor.ts'
 
@@ -47,8 +48,9 @@ export class Device implements Disposable {
     this.ops = createOps(this.#eager())
   }
 
-  /** A tensor with these values, given in row-major order. */
+  /** A tensor with these values, given in row-major order, rounded to what the dtype can hold. */
   tensor(values: ArrayLike<number>, spec: TensorSpec): Tensor {
+    if (isQuantised(spec)) return this.packedTensor(quantise(values, spec), spec)
     const tensor = this.empty(spec)
     try {
       tensor.write(values)
@@ -57,6 +59,21 @@ export class Device implements Disposable {
       throw error
     }
     return tensor
+  }
+
+  /**
+   * A quantised weight from its bytes, which are copied.
+   * @throws TRIMKV_SHAPE when they are not as many as the shape asks for
+   */
+  packedTensor(bytes: Uint8Array<ArrayBuffer>, spec: QuantisedSpec): Tensor {
+    const expected = quantisedBytes(spec)
+    if (bytes.length !== expected) {
+      fail(
+        'TRIMKV_SHAPE',
+        `a ${spec.dtype} tensor [${spec.shape.join(', ')}] has ${expected} bytes, got ${bytes.length}`,
+      )
+    }
+    return this.#wrap(spec, this.#native.createFrom(bytes, spec))
   }
 
   /** A tensor with undefined contents. */

@@ -10,6 +10,19 @@ export { type GradientTable, gradients } from './ops/gradients.ts'
 export { type OpTable, opTable } from './ops/index.ts'
 export { contiguousStrides, isContiguous, type Ops, type TensorLike, type ViewOps } from './ops.ts'
 export type { Program } from './program.ts'
+export {
+  dequantise,
+  isQuantised,
+  packQuantised,
+  type QuantisedDType,
+  type QuantisedRun,
+  type QuantisedSpec,
+  quantise,
+  quantisedActivations,
+  quantisedBytes,
+  quantisedDepth,
+  quantisedRows,
+} from './quantised.ts'
 export { type RefTensor, referenceOps, refTensor } from './reference-backend.ts'
 export { scope } from './scope.ts'
 export { countingOps, shapeOnly } from './shapes-backend.ts'

@@ -78,6 +78,18 @@ export class NativeDevice implements TensorMemory {
     return this.#native.tensorCreate(this.#id, sources[source], dtypes[dtype].id, shape.length, this.#layout)
   }
 
+  /** A tensor from the bytes of its storage format. */
+  createFrom(bytes: Uint8Array<ArrayBuffer>, spec: TensorSpec): number {
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+    const slab = this.create('slab', { dtype: 'i32', shape: [words.length] })
+    try {
+      this.write(slab, words)
+      return this.place(slab, spec, 0)
+    } finally {
+      this.free(slab)
+    }
+  }
+
   /** A window on the storage of a tensor. @throws TRIMKV_SHAPE when it reaches outside */
   view(base: number, { offset, shape, strides }: ViewSpec): number {
     this.#setLayout(shape, strides)

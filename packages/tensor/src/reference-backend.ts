@@ -10,6 +10,7 @@ import {
   type TensorLike,
   type ViewSpec,
 } from './ops.ts'
+import { dequantise, isQuantised, quantise } from './quantised.ts'
 import { roundTo } from './round.ts'
 
 /** A tensor of the f64 reference: a window on an array of doubles. */
@@ -43,8 +44,9 @@ export class RefTensor implements TensorLike {
     if (values.length !== elementCount(this.shape)) {
       fail('TRIMKV_SHAPE', `[assign] got ${values.length} values for [${this.shape.join(', ')}]`)
     }
+    const rounded = isQuantised(this) ? dequantise(quantise(values, this), this) : values
     this.#each((index, at) => {
-      this.storage[at] = roundTo(this.dtype, values[index]!)
+      this.storage[at] = roundTo(this.dtype, rounded[index]!)
     })
   }
 

@@ -38,7 +38,27 @@ function roundToF8(value: number): number {
   return roundToFraction(Math.max(-448, Math.min(448, x)), { fractionBits: 3, leastExponent: -6 })
 }
 
-/** Rounds to the values a storage dtype can hold; f32 and i32 pass unchanged. */
+/** An f16 value from its bits. */
+export function valueOfF16(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >>> 10) & 0x1f
+  const fraction = bits & 0x3ff
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/** The bits of a value that f16 holds exactly and that is not NaN. */
+export function bitsOfF16(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
+  const magnitude = Math.abs(value)
+  if (magnitude < 2 ** -14) return sign | (magnitude * 2 ** 24)
+  word.setFloat32(0, magnitude)
+  const bits = word.getUint32(0)
+  return magnitude > 65504 ? sign | 0x7c00 : sign | ((bits - 0x38000000) >>> 13)
+}
+
+/** Rounds to the values a storage dtype can hold; f32 and i32 pass unchanged; quantised formats round many values at once. */
 export function roundTo(dtype: DType, value: number): number {
   if (dtype === 'bf16') return roundToBf16(value)
   if (dtype === 'f16') return roundToF16(value)

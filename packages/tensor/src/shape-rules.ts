@@ -71,4 +71,7 @@ export class ShapeRules {
 }
 
 /** Dtypes a weight or a KV cache may be stored in. */
-export const floatDtypes: readonly DType[] = (Object.keys(dtypes) as DType[]).filter((d) => d !== 'i32')
+export const floatDtypes: readonly DType[] = ['f32', 'bf16', 'f16', 'f8']
+
+/** What weights of a linear map, and tables, are stored in. */
+export const weightDtypes: readonly DType[] = [...floatDtypes, 'q8', 'q4']

@@ -4,6 +4,7 @@
 #include "binding/addon.h"
 #include "binding/args.h"
 #include "core/elements.h"
+#include "core/quantised.h"
 
 namespace trimkv {
 namespace {
@@ -62,7 +63,14 @@ Status tensor_view(Addon& addon, const Napi::CallbackInfo& info, Napi::Value& re
   layout.dtype = base->view.dtype;
   const int64_t base_offset = static_cast<char*>(base->view.data) - base->storage->data();
   TRIMKV_REQUIRE(offset <= base->storage->bytes(), kShape, "the view starts outside its storage");
-  layout.offset_bytes = base_offset + offset * dtype_bytes(layout.dtype);
+  if (is_quantised(layout.dtype)) {
+    const int64_t panel = kQuantRows * layout.shape[1];
+    TRIMKV_REQUIRE(layout.rank == 2 && panel > 0 && offset % panel == 0, kShape,
+                   "rows of a quantised tensor are taken from a multiple of %d on", kQuantRows);
+    layout.offset_bytes = base_offset + quantised_row_offset(layout.dtype, offset / layout.shape[1], layout.shape[1]);
+  } else {
+    layout.offset_bytes = base_offset + offset * dtype_bytes(layout.dtype);
+  }
   const Storage::Ptr storage = base->storage;
   if (Status s = state->device->handles().add_tensor(storage, layout, handle); !s.ok()) return s;
   result = Napi::Number::New(addon.env(), handle);
@@ -130,6 +138,7 @@ Status tensor_write(Addon& addon, const Napi::CallbackInfo& info, Napi::Value&) 
   if (Status s = addon.device(info, state); !s.ok()) return s;
   if (Status s = find_tensor(*state, info, 1, tensor); !s.ok()) return s;
   TRIMKV_REQUIRE(tensor->view.writable, kHandle, "the tensor is read-only");
+  TRIMKV_REQUIRE(!is_quantised(tensor->view.dtype), kDtype, "a quantised tensor is made whole and never overwritten");
   const auto write_i = [](const View& to, int32_t* from) { write_i32(to, from); };
   const auto write_f = [](const View& to, float* from) { write_f32(to, from); };
   if (tensor->view.dtype == DType::kI32) return transfer<int32_t>(addon, info, write_i, napi_int32_array);

@@ -1,6 +1,7 @@
 #include "core/elements.h"
 
 #include "core/load.h"
+#include "core/quantised.h"
 
 namespace trimkv {
 namespace {
@@ -31,6 +32,11 @@ void each_run(const View& view, F visit) {
 }  // namespace
 
 void read_f32(const View& from, float* to) {
+  if (is_quantised(from.dtype)) {
+    const int64_t depth = from.shape[1];
+    for (int64_t row = 0; row < from.shape[0]; row++) dequantise_row(from, row, to + row * depth);
+    return;
+  }
   each_run(from, [&](const char* at, int64_t index, int64_t n) { widen_row(at, from.dtype, n, to + index); });
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/quantised.h"
+
 namespace trimkv {
 namespace {
 
@@ -48,6 +50,18 @@ struct Axes {
 
 bool empty(const View& view) { return element_count(view) == 0; }
 
+// Whether the stretches of memory from the first to the last element share a byte.
+bool bytes_meet(const View& a, const View& b) {
+  const auto end = [](const View& v) {
+    Layout layout{v.dtype, v.rank, {}, {}, 0};
+    std::copy_n(v.shape, kMaxRank, layout.shape);
+    std::copy_n(v.stride, kMaxRank, layout.stride);
+    int64_t bytes = 0;
+    return span_bytes(layout, bytes).ok() ? data_of<char>(v) + bytes : nullptr;
+  };
+  return data_of<char>(a) < end(b) && data_of<char>(b) < end(a);
+}
+
 bool same_layout(const View& a, const View& b) {
   return a.dtype == b.dtype && a.rank == b.rank && std::equal(a.shape, a.shape + a.rank, b.shape) &&
          std::equal(a.stride, a.stride + a.rank, b.stride);
@@ -68,6 +82,14 @@ Status make_contiguous(Layout& layout) {
   return {};
 }
 
+static Status quantised_bytes(const Layout& layout, int64_t& out) {
+  const int64_t rows = layout.shape[0], depth = layout.shape[1];
+  TRIMKV_REQUIRE(layout.rank == 2 && layout.stride[0] == depth && depth > 0 && layout.stride[1] == 1 && depth % kQuantDepth == 0 && depth <= INT32_MAX, kShape,
+                 "a quantised tensor is [rows, depth], row-major, with a depth that 32 divides");
+  out = quantised_row_offset(layout.dtype, rows + (kQuantRows - rows % kQuantRows) % kQuantRows, depth);
+  return {};
+}
+
 Status span_bytes(const Layout& layout, int64_t& out) {
   int64_t last = 0;
   bool is_empty = false;
@@ -81,6 +103,7 @@ Status span_bytes(const Layout& layout, int64_t& out) {
                        !__builtin_add_overflow(last, reach, &last) && last < INT64_MAX / 8,
                    kShape, "the strides reach too far");
   }
+  if (is_quantised(layout.dtype)) return quantised_bytes(layout, out);
   out = is_empty ? 0 : (last + 1) * dtype_bytes(layout.dtype);
   return {};
 }
@@ -96,6 +119,7 @@ bool injective(const View& view) {
 
 bool overlaps(const View& a, const View& b) {
   if (empty(a) || empty(b)) return false;
+  if (is_quantised(a.dtype) || is_quantised(b.dtype)) return bytes_meet(a, b);
   const int64_t size_a = dtype_bytes(a.dtype), size_b = dtype_bytes(b.dtype);
   const int64_t from_a = reinterpret_cast<int64_t>(a.data), from_b = reinterpret_cast<int64_t>(b.data);
   const Axes axes(a);

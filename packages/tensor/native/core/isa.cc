@@ -37,7 +37,7 @@ Features detect() {
   const bool ymm = (saved & 0x6) == 0x6;
   const bool zmm = (saved & 0xe6) == 0xe6;
   f.avx2 = f.baseline && ymm && has(c1, {12 /* fma */, 28 /* avx */, 29 /* f16c */}) && has(b7, {5 /* avx2 */});
-  f.avx512 = f.avx2 && zmm && has(b7, {16 /* f */, 17 /* dq */, 30 /* bw */, 31 /* vl */});
+  f.avx512 = f.avx2 && zmm && has(b7, {16 /* f */, 17 /* dq */, 30 /* bw */, 31 /* vl */}) && has(c7, {11 /* vnni */});
   return f;
 }
 

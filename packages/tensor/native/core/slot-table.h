@@ -44,7 +44,7 @@ static inline bool is_column(const View& v, DType dtype, const SlotSizes& s) {
   return v.dtype == dtype && has_shape(v, s.B, s.H, s.cap) && contiguous_from(v, 2);
 }
 static inline bool is_slot_rows(const View& v, const SlotSizes& s, int64_t width) {
-  return v.dtype != DType::kI32 && has_shape(v, s.B, s.H, s.cap, width) && contiguous_from(v, 3);
+  return is_float(v.dtype) && has_shape(v, s.B, s.H, s.cap, width) && contiguous_from(v, 3);
 }
 
 // Entry of a [B] or [B, H] table.

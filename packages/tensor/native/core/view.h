@@ -3,7 +3,7 @@
 
 namespace trimkv {
 
-enum class DType : int32_t { kF32 = 0, kBf16 = 1, kF16 = 2, kI32 = 3, kF8 = 4 };
+enum class DType : int32_t { kF32 = 0, kBf16 = 1, kF16 = 2, kI32 = 3, kQ8 = 4, kQ4 = 5, kF8 = 6 };
 
 constexpr int kMaxRank = 6;
 
@@ -19,6 +19,10 @@ struct View {
   bool present;  // false for an optional tensor that was left out
 };
 
+static inline bool is_quantised(DType t) { return t == DType::kQ8 || t == DType::kQ4; }
+static inline bool is_float(DType t) { return t != DType::kI32 && !is_quantised(t); }
+
+// Bytes of one element; a quantised one has none of its own, see core/quantised.h.
 static inline int64_t dtype_bytes(DType t) {
   switch (t) {
     case DType::kF8:

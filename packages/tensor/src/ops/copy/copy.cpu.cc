@@ -9,6 +9,7 @@ Status check(const Call& c) {
   const View &x = c.tensors[0], &out = c.tensors[1];
   TRIMKV_REQUIRE(x.rank == out.rank && contiguous(out), kShape, "[copy] wrong rank, or out is strided");
   for (int i = 0; i < x.rank; i++) TRIMKV_REQUIRE(x.shape[i] == out.shape[i], kShape, "[copy] sizes differ");
+  TRIMKV_REQUIRE(!is_quantised(x.dtype) && !is_quantised(out.dtype), kDtype, "[copy] wrong dtype");
   TRIMKV_REQUIRE((x.dtype == DType::kI32) == (out.dtype == DType::kI32), kDtype, "[copy] i32 copies to i32 only");
   TRIMKV_REQUIRE(c.scalars[0] == static_cast<double>(out.dtype), kDtype, "[copy] out is not of the wanted dtype");
   return {};

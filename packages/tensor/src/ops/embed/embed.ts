@@ -1,5 +1,5 @@
 import type { Op } from '../../op.ts'
-import { floatDtypes, ShapeRules } from '../../shape-rules.ts'
+import { ShapeRules, weightDtypes } from '../../shape-rules.ts'
 import { embedRef } from './embed.ref.ts'
 
 const rules = new ShapeRules('embed')
@@ -8,7 +8,7 @@ export type EmbedSlots = { readonly table: 'in'; readonly ids: 'in' }
 
 /**
  * Rows of a table by id.
- * - table [V, C] f32 | bf16 | f16 | f8; ids [N] i32
+ * - table [V, C] f32 | bf16 | f16 | f8 | q8 | q4; ids [N] i32
  * - out [N, C] f32
  * @throws TRIMKV_TOKEN_RANGE at run time for an id outside 0 … V−1
  */
@@ -20,7 +20,7 @@ export const embed: Op<EmbedSlots, Record<never, never>, 'out'> = {
   infer({ table, ids }) {
     const { C } = rules.match<'V' | 'C'>('table', table, ['V', 'C'])
     const { N } = rules.match<'N'>('ids', ids, ['N'])
-    rules.dtype('table', table, ...floatDtypes)
+    rules.dtype('table', table, ...weightDtypes)
     rules.dtype('ids', ids, 'i32')
     return { out: { dtype: 'f32', shape: [N, C] } }
   },

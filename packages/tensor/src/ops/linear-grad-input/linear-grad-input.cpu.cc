@@ -10,7 +10,7 @@ namespace {
 Status check(const Call& c) {
   const View &dy = c.tensors[0], &weight = c.tensors[1], &out = c.tensors[2];
   TRIMKV_REQUIRE(dy.rank == 2 && weight.rank == 2 && out.rank == 2, kShape, "[linearGradInput] wrong rank");
-  TRIMKV_REQUIRE(dy.dtype == DType::kF32 && weight.dtype != DType::kI32 && out.dtype == DType::kF32, kDtype,
+  TRIMKV_REQUIRE(dy.dtype == DType::kF32 && is_float(weight.dtype) && out.dtype == DType::kF32, kDtype,
                  "[linearGradInput] wrong dtype");
   TRIMKV_REQUIRE(weight.shape[0] == dy.shape[1] && out.shape[0] == dy.shape[0] && out.shape[1] == weight.shape[1],
                  kShape, "[linearGradInput] sizes differ");

@@ -1,6 +1,7 @@
 #include "core/load.h"
 #include "core/op.h"
 #include "core/simd.h"
+#include "linear/linear-quantised.h"
 #include "linear/linear-sweep.h"
 #include "linear/linear-tile.h"
 
@@ -21,13 +22,14 @@ Status check(const Call& c) {
   const View &x = c.tensors[0], &weight = c.tensors[1], &bias = c.tensors[2], &residual = c.tensors[3];
   const View& out = c.tensors[4];
   TRIMKV_REQUIRE(x.rank == 2 && weight.rank == 2 && out.rank == 2, kShape, "[linear] wrong rank");
-  TRIMKV_REQUIRE(x.dtype == DType::kF32 && weight.dtype != DType::kI32 && out.dtype == DType::kF32, kDtype,
-                 "[linear] wrong dtype");
+  TRIMKV_REQUIRE(x.dtype == DType::kF32 && out.dtype == DType::kF32 &&
+                     (is_float(weight.dtype) || is_quantised(weight.dtype)),
+                 kDtype, "[linear] wrong dtype");
   TRIMKV_REQUIRE(weight.shape[1] == x.shape[1] && out.shape[0] == x.shape[0] && out.shape[1] == weight.shape[0],
                  kShape, "[linear] sizes differ");
   TRIMKV_REQUIRE(contiguous_from(x, 1) && contiguous(weight) && contiguous(out), kShape, "[linear] strided");
   if (bias.present) {
-    TRIMKV_REQUIRE(bias.dtype != DType::kI32, kDtype, "[linear] wrong dtype of bias");
+    TRIMKV_REQUIRE(is_float(bias.dtype), kDtype, "[linear] wrong dtype of bias");
     TRIMKV_REQUIRE(bias.rank == 1 && bias.shape[0] == out.shape[1] && contiguous(bias), kShape,
                    "[linear] wrong shape of bias");
   }
@@ -193,10 +195,15 @@ void multiply(const Call& call) {
 
 int64_t workspace(const Call& call) {
   const View& x = call.tensors[0];
+  if (is_quantised(call.tensors[1].dtype)) return quantised_workspace(call);
   return x.shape[0] > kStreamRows ? sweep_workspace(x.shape[0], x.shape[1]) : 0;
 }
 
 Status run(const Call& call) {
+  if (is_quantised(call.tensors[1].dtype)) {
+    run_quantised(call);
+    return {};
+  }
   visit_float(call.tensors[1].dtype, [&](auto type) { multiply<decltype(type)>(call); });
   return {};
 }

@@ -12,6 +12,10 @@ const rows = 513
 const columns = 19
 const depths = [1, 37, 1000, 1024, 1027, 2111] as const
 const weightTypes = ['f32', 'bf16', 'f16'] as const
+const problems = [
+  ...weightTypes.flatMap((dtype) => depths.map((depth) => ({ dtype, depth }))),
+  ...(['q8', 'q4'] as const).flatMap((dtype) => [32, 992, 2112].map((depth) => ({ dtype, depth }))),
+]
 
 interface Problem {
   readonly x: Float32Array
@@ -59,7 +63,7 @@ describe.each(supportedIsas())('linear on %s', (isa) => {
     for (const device of devices) device[Symbol.dispose]()
   })
 
-  it.each(weightTypes.flatMap((dtype) => depths.map((depth) => ({ dtype, depth }))))(
+  it.each(problems)(
     'gives a row the same bits in every batch and for every thread count: $dtype, K = $depth',
     ({ dtype, depth }) => {
       const task = problem(depth, dtype)

@@ -20,7 +20,7 @@ Status check(const Call& c) {
   if (!bias.present) return {};
   TRIMKV_REQUIRE(bias.rank == 1 && bias.shape[0] == x.shape[1] && contiguous(bias), kShape,
                  "[logSigmoidGrad] bias does not fit");
-  TRIMKV_REQUIRE(bias.dtype != DType::kI32, kDtype, "[logSigmoidGrad] wrong dtype");
+  TRIMKV_REQUIRE(is_float(bias.dtype), kDtype, "[logSigmoidGrad] wrong dtype");
   return {};
 }
 

@@ -12,7 +12,7 @@ Status check(const Call& c) {
   const View &x = c.tensors[0], &bias = c.tensors[1], &out = c.tensors[2];
   TRIMKV_REQUIRE(x.rank == 2 && out.rank == 2 && (!bias.present || bias.rank == 1), kShape, "[logSigmoid] wrong rank");
   TRIMKV_REQUIRE(x.dtype == DType::kF32 && out.dtype == DType::kF32, kDtype, "[logSigmoid] wrong dtype");
-  TRIMKV_REQUIRE(!bias.present || bias.dtype != DType::kI32, kDtype, "[logSigmoid] wrong dtype");
+  TRIMKV_REQUIRE(!bias.present || is_float(bias.dtype), kDtype, "[logSigmoid] wrong dtype");
   TRIMKV_REQUIRE(x.shape[0] == out.shape[0] && x.shape[1] == out.shape[1], kShape, "[logSigmoid] sizes differ");
   TRIMKV_REQUIRE(!bias.present || bias.shape[0] == x.shape[1], kShape, "[logSigmoid] sizes differ");
   TRIMKV_REQUIRE(contiguous_from(x, 1) && contiguous(out) && (!bias.present || contiguous(bias)), kShape,

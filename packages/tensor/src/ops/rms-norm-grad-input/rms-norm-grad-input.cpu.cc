@@ -17,7 +17,7 @@ Status check(const Call& c) {
     TRIMKV_REQUIRE(contiguous_from(*v, 1), kShape, "[rmsNormGradInput] strided");
   }
   TRIMKV_REQUIRE(weight.rank == 1 && weight.shape[0] == x.shape[1], kShape, "[rmsNormGradInput] weight does not fit");
-  TRIMKV_REQUIRE(weight.dtype != DType::kI32, kDtype, "[rmsNormGradInput] wrong dtype");
+  TRIMKV_REQUIRE(is_float(weight.dtype), kDtype, "[rmsNormGradInput] wrong dtype");
   TRIMKV_REQUIRE(contiguous(out) && contiguous(weight), kShape, "[rmsNormGradInput] strided");
   return {};
 }

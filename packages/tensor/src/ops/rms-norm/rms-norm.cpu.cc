@@ -11,7 +11,7 @@ namespace {
 Status check(const Call& c) {
   const View &x = c.tensors[0], &weight = c.tensors[1], &out = c.tensors[2];
   TRIMKV_REQUIRE(x.rank == 2 && out.rank == 2 && weight.rank == 1, kShape, "[rmsNorm] wrong rank");
-  TRIMKV_REQUIRE(x.dtype == DType::kF32 && out.dtype == DType::kF32 && weight.dtype != DType::kI32, kDtype,
+  TRIMKV_REQUIRE(x.dtype == DType::kF32 && out.dtype == DType::kF32 && is_float(weight.dtype), kDtype,
                  "[rmsNorm] wrong dtype");
   TRIMKV_REQUIRE(x.shape[0] == out.shape[0] && x.shape[1] == out.shape[1] && weight.shape[0] == x.shape[1], kShape,
                  "[rmsNorm] sizes differ");
