@@ -26,6 +26,15 @@ export function f16Bits(value: number): number {
   return sign | ((exponent + 14) * 1024 + floor + (up ? 1 : 0))
 }
 
+const word = new DataView(new ArrayBuffer(4))
+
+/** The nearest bf16, ties to even, of a finite number. */
+function bf16Bits(value: number): number {
+  word.setFloat32(0, value)
+  const bits = word.getUint32(0)
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
+}
+
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)
 
@@ -51,6 +60,7 @@ const largest = (block: Float32Array): number =>
 export const ggufFormats = {
   F32: { id: 0, encode: (values: Float32Array): Uint8Array => bytesOf(values) },
   F16: { id: 1, encode: (values: Float32Array): Uint8Array => bytesOf(Uint16Array.from(values, f16Bits)) },
+  BF16: { id: 30, encode: (values: Float32Array): Uint8Array => bytesOf(Uint16Array.from(values, bf16Bits)) },
   Q8_0: {
     id: 8,
     encode: (values: Float32Array): Uint8Array =>

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeSafetensors } from '@trimkv/io'
-import { type GgufTensor, type GgufValue, ggufFormats, writeGguf } from './gguf-writer.ts'
+import { type GgufFormat, type GgufTensor, type GgufValue, ggufFormats, writeGguf } from './gguf-writer.ts'
 
 /** The sizes that make a Qwen3 checkpoint. */
 export interface Qwen3Shape {
@@ -131,13 +131,14 @@ export const qwen3Metadata = (s: Qwen3Shape, context: number): Record<string, Gg
 
 /**
  * Writes one random f32 Qwen3 model twice: as a Hugging Face folder and as a GGUF file.
+ * @param options `matrices`: their element type in the GGUF file; norms are F32 there, as llama.cpp writes them
  * @returns their paths
  */
 export async function writeRandomQwen3(
   dir: string,
-  options: { readonly shape: Qwen3Shape; readonly seed: number },
+  options: { readonly shape: Qwen3Shape; readonly seed: number; readonly matrices?: GgufFormat },
 ): Promise<{ readonly folder: string; readonly gguf: string }> {
-  const { shape: s, seed } = options
+  const { shape: s, seed, matrices = 'F32' } = options
   const next = uniform(seed)
   const filled = qwen3Parameters(s).map((parameter) => ({ ...parameter, data: fill(parameter, next) }))
   const folder = join(dir, 'hf')
@@ -148,12 +149,10 @@ export async function writeRandomQwen3(
     join(folder, 'model.safetensors'),
     Object.fromEntries(filled.map(({ hf, shape, data }) => [hf, { dtype: 'f32' as const, shape, data }])),
   )
-  const tensors: GgufTensor[] = filled.map(({ gguf: name, shape, data }) => ({
-    name,
-    shape,
-    format: 'F32',
-    data: ggufFormats.F32.encode(data),
-  }))
+  const tensors: GgufTensor[] = filled.map(({ gguf: name, shape, data, kind }) => {
+    const format = kind === 'matrix' ? matrices : 'F32'
+    return { name, shape, format, data: ggufFormats[format].encode(data) }
+  })
   await writeGguf(
     gguf,
     qwen3Metadata(s, contextLength),

@@ -23,7 +23,14 @@ export {
 export { evictedBetween, type HeadChoice, type KeptSets, mostTellingHead } from './generate/kept-sets.ts'
 export { type Prompt, promptIds } from './generate/prompt.ts'
 export type { Usage } from './generate/usage.ts'
+export {
+  type QuantisedModel,
+  type QuantiseOptions,
+  type QuantiseProgress,
+  quantiseModel,
+} from './convert/quantise-model.ts'
 export { type LoadModelOptions, type LoadProgress, loadModel, type Model } from './load-model.ts'
+export { openModel } from './open-model.ts'
 export { loadPrefix, Prefix, type PrefixOptions, readPrefix } from './prefix/prefix.ts'
 export { stableIds, systemTokens } from './prefix/stable-ids.ts'
 export { type ComparedRun, type CompareOptions, type Comparison, compare } from './runs/compare.ts'

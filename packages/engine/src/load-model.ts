@@ -1,19 +1,17 @@
 import { resolve } from 'node:path'
 import {
   type ChatTemplate,
-  loadChatTemplate,
-  loadTokenizer,
+  isStoredInPlace,
   type ModelConfig,
-  openCheckpoint,
+  type ModelSource,
   openGates,
-  readGenerationConfig,
-  readModelConfig,
+  readStored,
   type TensorEntry,
-  type TensorListing,
   type Tokenizer,
 } from '@trimkv/io'
 import { bindGates, bindWeights, type Decoder, type DecoderSpec, specOf } from '@trimkv/models'
 import { createDevice, type Device, type DType, type Tensor } from '@trimkv/tensor'
+import { openModel } from './open-model.ts'
 import { type ModelFingerprint, modelFingerprint } from './session/model-fingerprint.ts'
 
 /** How far loading is. Weights are mapped, not read, so this is over soon; pages come in with the first forward. */
@@ -38,7 +36,7 @@ export interface LoadModelOptions {
 
 /** A model in memory: weights mapped in place, ready to run. */
 export interface Model extends Disposable {
-  /** The folder it came from. */
+  /** The folder or GGUF file it came from. */
   readonly dir: string
   /** Its hub id, where its folder or configuration tells it. */
   readonly name: string | undefined
@@ -50,6 +48,8 @@ export interface Model extends Disposable {
   readonly gatesBudget: number | undefined
   /** Ids that end an answer. */
   readonly endIds: ReadonlySet<number>
+  /** Bytes of weights that could not be mapped as they stand in a GGUF file, and were repacked into memory. */
+  readonly readBytes: number
   /** One line each: what is unusual about this model or its gates. */
   readonly warnings: readonly string[]
   /** What tells these weights and gates from others, read on first use. */
@@ -64,12 +64,23 @@ export interface Model extends Disposable {
 function tensorMapper(device: Device, sizes: ReadonlyMap<string, number>) {
   const mappings = new Map<string, ReturnType<Device['mapFile']>>()
   const tensors: Tensor[] = []
+  const read = new Map<TensorEntry, Tensor>()
   return {
     tensors,
     map(file: string): void {
       if (!mappings.has(file)) mappings.set(file, device.mapFile(file, sizes.get(file)!))
     },
-    load({ file, dtype, shape, byteOffset }: TensorEntry): Tensor {
+    /** Takes a tensor into memory whose bytes in the file are not those it has here. */
+    async read(entry: TensorEntry, signal: AbortSignal | undefined): Promise<void> {
+      const bytes = await readStored(entry, signal)
+      const tensor = device.storedTensor(bytes, { dtype: entry.dtype!, shape: entry.shape })
+      tensors.push(tensor)
+      read.set(entry, tensor)
+    },
+    load(entry: TensorEntry): Tensor {
+      const made = read.get(entry)
+      if (made) return made
+      const { file, dtype, shape, byteOffset } = entry
       this.map(file)
       const tensor = mappings.get(file)!.tensor({ dtype: dtype as DType, shape }, byteOffset)
       tensors.push(tensor)
@@ -94,22 +105,17 @@ function trackedSlices(device: Device, made: Tensor[]): Pick<Device['ops'], 'sli
 }
 
 interface Opened {
-  readonly config: ModelConfig
-  readonly endIds: ReadonlySet<number>
-  readonly weights: TensorListing
+  readonly source: ModelSource
   readonly gates: Awaited<ReturnType<typeof openGates>> | undefined
 }
 
 async function openFiles(dir: string, { gates, signal }: LoadModelOptions): Promise<Opened> {
   signal?.throwIfAborted()
-  const config = await readModelConfig(dir)
-  const generation = await readGenerationConfig(dir)
-  const weights = await openCheckpoint(dir)
+  const source = await openModel(dir)
   signal?.throwIfAborted()
   const release = gates === undefined ? undefined : await openGates(gates)
   signal?.throwIfAborted()
-  const ends = generation.eosTokenIds.length > 0 ? generation.eosTokenIds : config.eosTokenIds
-  return { config, endIds: new Set(ends), weights, gates: release }
+  return { source, gates: release }
 }
 
 /** The hub id of a model, where a folder tells it; what a folder is called by hand says nothing. */
@@ -124,15 +130,17 @@ interface Bound {
   readonly spec: DecoderSpec
   readonly decoder: Decoder<Tensor>
   readonly tensors: readonly Tensor[]
+  readonly readBytes: number
   readonly warnings: readonly string[]
 }
 
-function bindModel(
+async function bindModel(
   dir: string,
   { device, opened }: { device: Device; opened: Opened },
   options: LoadModelOptions,
-): Bound {
-  const { config, weights, gates } = opened
+): Promise<Bound> {
+  const { gates } = opened
+  const { config, weights } = opened.source
   const spec = specOf(config)
   const files = [...weights.files, ...(gates?.files ?? [])]
   const mapper = tensorMapper(device, new Map(files.map(({ path, size }) => [path, size])))
@@ -145,6 +153,9 @@ function bindModel(
       mapper.map(path)
       options.onProgress?.({ file: path, done: index + 1, total: files.length })
     }
+    bindWeights(spec, weights.tensors, namesOnly)
+    const moved = [...weights.tensors.values()].filter((entry) => !isStoredInPlace(entry))
+    for (const entry of moved) await mapper.read(entry, options.signal)
     const bound = bindWeights(spec, weights.tensors, source)
     const known = baseModelName(dir, config)
     const result =
@@ -154,6 +165,7 @@ function bindModel(
       spec,
       decoder,
       tensors: mapper.tensors,
+      readBytes: moved.reduce((sum, { byteLength }) => sum + byteLength, 0),
       warnings: known && result?.warning ? [result.warning] : [],
     }
   } catch (error) {
@@ -163,6 +175,9 @@ function bindModel(
     mapper.releaseMappings()
   }
 }
+
+/** Finds every weight and loads none: what is missing shows before anything is read. */
+const namesOnly = { ops: { slice: (name: string) => name }, load: (_: unknown, name: string) => name }
 
 function lazily<T>(load: () => Promise<T>): () => Promise<T> {
   let loaded: Promise<T> | undefined
@@ -174,8 +189,9 @@ function lazily<T>(load: () => Promise<T>): () => Promise<T> {
 
 /**
  * Loads a model folder as Hugging Face writes it, and retention gates for it. Weights are mapped into memory in the
- * dtype they are stored in; nothing is copied or converted.
- * @param dir folder with `config.json` and safetensors weights; tokenizer and template are needed for text only
+ * dtype they are stored in; nothing is copied or converted. A GGUF file of llama.cpp is taken too: of it blocks (Q8_0, Q4_0) and, in
+ * llama models, queries and keys are repacked into memory.
+ * @param dir folder with `config.json` and safetensors weights, or a `.gguf` file; tokenizer and template are needed for text only
  * @throws TRIMKV_NOT_FOUND, TRIMKV_FORMAT, TRIMKV_CONFIG_INVALID, TRIMKV_MODEL_UNSUPPORTED, TRIMKV_WEIGHTS_MISMATCH,
  *   TRIMKV_GATES_MISMATCH, TRIMKV_PICKLE_GLOBAL, TRIMKV_NATIVE_MISSING; `signal.reason` when aborted
  */
@@ -188,24 +204,25 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
   }
   let bound: Bound
   try {
-    bound = bindModel(dir, { device, opened }, options)
+    bound = await bindModel(dir, { device, opened }, options)
   } catch (error) {
     closeDevice()
     throw error
   }
   return {
     dir,
-    name: baseModelName(dir, opened.config),
-    config: opened.config,
+    name: baseModelName(dir, opened.source.config),
+    config: opened.source.config,
     spec: bound.spec,
     decoder: bound.decoder,
     device,
     gatesBudget: opened.gates?.config.memorySize,
-    endIds: opened.endIds,
+    endIds: new Set(opened.source.endIds),
+    readBytes: bound.readBytes,
     warnings: bound.warnings,
-    fingerprint: lazily(() => modelFingerprint(bound.spec, opened)),
-    tokenizer: lazily(() => loadTokenizer(dir)),
-    chatTemplate: lazily(() => loadChatTemplate(dir)),
+    fingerprint: lazily(() => modelFingerprint(bound.spec, { weights: opened.source.weights, gates: opened.gates })),
+    tokenizer: lazily(() => opened.source.tokenizer()),
+    chatTemplate: lazily(() => opened.source.chatTemplate()),
     [Symbol.dispose]() {
       for (const tensor of bound.tensors) tensor[Symbol.dispose]()
       closeDevice()

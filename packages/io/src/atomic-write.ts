@@ -3,6 +3,8 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fail, TrimError } from '@trimkv/tensor'
 
+type Pieces = Iterable<ArrayBufferView> | AsyncIterable<ArrayBufferView>
+
 /** Keeps one write call far below the 2 GiB that the system takes at most. */
 const chunkBytes = 64 * 1024 * 1024
 
@@ -15,7 +17,7 @@ const chunkBytes = 64 * 1024 * 1024
  */
 export async function writeAtomically(
   path: string,
-  content: string | Iterable<ArrayBufferView>,
+  content: string | Pieces,
 ): Promise<void> {
   const pieces = typeof content === 'string' ? [Buffer.from(content)] : content
   const folder = dirname(path)
@@ -38,10 +40,10 @@ export async function writeAtomically(
   await syncFolder(folder)
 }
 
-async function writeSynced(path: string, pieces: Iterable<ArrayBufferView>): Promise<void> {
+async function writeSynced(path: string, pieces: Pieces): Promise<void> {
   const handle = await open(path, 'wx')
   try {
-    for (const piece of pieces) await writeAll(handle, piece)
+    for await (const piece of pieces) await writeAll(handle, piece)
     await handle.sync()
   } finally {
     await handle.close()

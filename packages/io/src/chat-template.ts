@@ -53,9 +53,19 @@ const timeoutMs = 2_000
 export async function loadChatTemplate(dir: string): Promise<ChatTemplate | undefined> {
   const config = (await readJsonObjectIfAny(join(dir, configFile))) ?? {}
   const sources = await readSources(dir, config)
-  const main = sources?.get('default')
-  if (sources === undefined || main === undefined) return undefined
+  if (!sources?.has('default')) return undefined
   const file = join(dir, (await fileExists(join(dir, templateFile))) ? templateFile : configFile)
+  return templateOf(sources, config, file)
+}
+
+/** As {@link loadChatTemplate}, from a parsed `tokenizer_config.json`. @param file where it came from, for error messages */
+export function chatTemplateOf(config: JsonObject, file: string): ChatTemplate | undefined {
+  const sources = sourcesIn(config, file)
+  return sources?.has('default') ? templateOf(sources, config, file) : undefined
+}
+
+function templateOf(sources: ReadonlyMap<string, string>, config: JsonObject, file: string): ChatTemplate {
+  const main = sources.get('default')!
   const withoutTools = compile(main, file)
   const toolSource = sources.get('tool_use')
   const withTools = toolSource === undefined ? withoutTools : compile(toolSource, file)
@@ -87,6 +97,10 @@ async function readSources(
 ): Promise<ReadonlyMap<string, string> | undefined> {
   const path = join(dir, templateFile)
   if (await fileExists(path)) return new Map([['default', await readText(path, largestTemplate)]])
+  return sourcesIn(config, join(dir, configFile))
+}
+
+function sourcesIn(config: JsonObject, file: string): ReadonlyMap<string, string> | undefined {
   const value = config.chat_template
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return new Map([['default', value]])
@@ -95,7 +109,6 @@ async function readSources(
   if (Array.isArray(value) && value.every(isNamed)) {
     return new Map(value.map(({ name, template }) => [name, template]))
   }
-  const file = join(dir, configFile)
   return malformed({ file, field: 'chat_template', expected: 'a template, or named templates', got: value })
 }
 

@@ -45,7 +45,8 @@ export function widenF16(bits: Uint16Array): Float32Array {
 /** All 65 536 values, made on first use: looking one up is faster than computing it. */
 let tableF16: Float32Array | undefined
 
-function widenOneF16(half: number): number {
+/** One f16 value from its bits; exact. */
+export function widenOneF16(half: number): number {
   const sign = half & 0x8000 ? -1 : 1
   const exponent = (half >>> 10) & 0x1f
   const fraction = half & 0x3ff
@@ -54,4 +55,27 @@ function widenOneF16(half: number): number {
   const wideExponent = exponent === 0x1f ? 0xff : exponent + 112
   word[0] = ((half & 0x8000) << 16) | (wideExponent << 23) | (fraction << 13)
   return value[0]!
+}
+
+/** Widens f8 (E4M3), given as its bits; exact. */
+export function widenF8(bits: Uint8Array): Float32Array {
+  return Float32Array.from(bits, (eighth) => {
+    const sign = eighth & 0x80 ? -1 : 1
+    const exponent = (eighth >>> 3) & 0xf
+    const fraction = eighth & 0x7
+    if ((eighth & 0x7f) === 0x7f) return Number.NaN
+    return exponent === 0 ? sign * fraction * 2 ** -9 : sign * (8 + fraction) * 2 ** (exponent - 10)
+  })
+}
+
+/** The bits of values that f8 holds exactly, such as widened ones; subnormals included. */
+export function narrowF8(values: Float32Array): Uint8Array {
+  return Uint8Array.from(values, (number) => {
+    if (Number.isNaN(number)) return 0x7f
+    const sign = number < 0 || Object.is(number, -0) ? 0x80 : 0
+    const magnitude = Math.abs(number)
+    if (magnitude < 2 ** -6) return sign | (magnitude * 2 ** 9)
+    const exponent = Math.floor(Math.log2(magnitude))
+    return sign | ((exponent + 7) << 3) | (magnitude * 2 ** (3 - exponent) - 8)
+  })
 }

@@ -10,9 +10,11 @@ export {
   openGates,
   readGatesConfig,
 } from './gates-checkpoint.ts'
+export { openGguf } from './gguf/gguf.ts'
 export { type GenerationConfig, readGenerationConfig } from './generation-config.ts'
 export type { JsonObject } from './json-file.ts'
 export { type ModelConfig, type ModelFamily, parseModelConfig, readModelConfig } from './model-config.ts'
+export { type ModelSource, openModelFolder } from './model-source.ts'
 export { readTensorBytes, readTensorData, readTensorIntegers } from './read-tensor.ts'
 export type { RopeConfig } from './rope-config.ts'
 export { openCheckpoint, openSafetensors } from './safetensors.ts'
@@ -23,11 +25,12 @@ export {
   writeSealedSafetensors,
 } from './sealed-safetensors.ts'
 export type { FileDtype, TensorEntry, TensorListing } from './tensor-listing.ts'
-export type { TensorsToWrite, TensorToWrite } from './tensor-to-write.ts'
+export type { TensorsToWrite, TensorToStream, TensorToWrite } from './tensor-to-write.ts'
 export type { DecodeOptions, StreamDecoder, TokenText } from './token-text.ts'
 export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer.ts'
 export { openTorchFile } from './torch-file.ts'
 export { type GatesToWrite, writeGates, writeTorchGates } from './write-gates.ts'
+export { isStoredInPlace, quantisedPieces, readStored, storedPieces } from './weight-rows.ts'
 export { type ModelToWrite, writeModel } from './write-model.ts'
 export { writeSafetensors } from './write-safetensors.ts'
 export { writeTorchFile } from './write-torch-file.ts'

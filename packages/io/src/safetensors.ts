@@ -3,6 +3,7 @@ import { fail } from '@trimkv/tensor'
 import { openFileReader } from './file-reader.ts'
 import { fileExists, isJsonObject, readJsonObject } from './json-file.ts'
 import { malformed } from './malformed.ts'
+import { describeQuantised } from './quantised-listing.ts'
 import { readSafetensorsHeader } from './safetensors-header.ts'
 import type { TensorEntry, TensorListing } from './tensor-listing.ts'
 
@@ -10,7 +11,7 @@ const singleFile = 'model.safetensors'
 const indexFile = 'model.safetensors.index.json'
 
 /**
- * Lists the tensors of one safetensors file. Reads its header only, so the cost does not depend on the size of the file.
+ * Lists the tensors of one safetensors file, quantised weights with their dtype and shape. Reads its header only, so the cost does not depend on the size of the file.
  * @throws TrimError `TRIMKV_NOT_FOUND`; `TRIMKV_FORMAT` unless the header accounts for every byte of the file exactly once
  * @see https://github.com/huggingface/safetensors, section "Format"
  */
@@ -18,7 +19,7 @@ export async function openSafetensors(path: string): Promise<TensorListing> {
   await using reader = await openFileReader(path)
   const { tensors, metadata } = await readSafetensorsHeader(reader)
   return {
-    tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
+    tensors: new Map(describeQuantised(tensors, metadata, path).map((tensor) => [tensor.name, tensor])),
     metadata,
     files: [{ path, size: reader.size }],
   }

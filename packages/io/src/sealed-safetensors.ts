@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { type DType, dtypeBytes, fail } from '@trimkv/tensor'
 import { writeAtomically } from './atomic-write.ts'
 import { type FileReader, openFileReader } from './file-reader.ts'
-import { narrowBf16, narrowF16, widenBf16, widenF16 } from './half-precision.ts'
+import { narrowBf16, narrowF8, narrowF16, widenBf16, widenF8, widenF16 } from './half-precision.ts'
 import { malformed } from './malformed.ts'
 import { readSafetensorsHeader } from './safetensors-header.ts'
 import { fileDtypeOf, type TensorEntry } from './tensor-listing.ts'
@@ -27,8 +27,9 @@ const pieceBytes = 4 * 1024 * 1024
 const byteLengthOf = ({ dtype, shape }: TensorOnDemand): number =>
   shape.reduce((a, b) => a * b, 1) * dtypeBytes(dtype)
 
-function stored(dtype: DType, values: Float32Array | Int32Array): Float32Array | Int32Array | Uint16Array {
+function stored(dtype: DType, values: Float32Array | Int32Array): Float32Array | Int32Array | Uint16Array | Uint8Array {
   if (dtype === 'bf16') return narrowBf16(values as Float32Array)
+  if (dtype === 'f8') return narrowF8(values as Float32Array)
   return dtype === 'f16' ? narrowF16(values as Float32Array) : values
 }
 
@@ -132,6 +133,8 @@ async function readElements(reader: FileReader, entry: TensorEntry): Promise<Flo
       return widenBf16(new Uint16Array(buffer))
     case 'f16':
       return widenF16(new Uint16Array(buffer))
+    case 'f8':
+      return widenF8(bytes)
     default:
       return new Float32Array(buffer)
   }

@@ -71,7 +71,7 @@ export interface TensorEntry {
   readonly name: string
   /** Element type of our tensors; undefined for one that only {@link TensorEntry.fileDtype} names. */
   readonly dtype: DType | undefined
-  readonly fileDtype: FileDtype
+  readonly fileDtype: FileDtype | 'Q8_0' | 'Q4_0'
   /** `[]` for a scalar. */
   readonly shape: readonly number[]
   /** The file that holds the bytes. */
@@ -79,6 +79,8 @@ export interface TensorEntry {
   /** From the start of the file. A multiple of the element size in files of careful writers only. */
   readonly byteOffset: number
   readonly byteLength: number
+  /** Where the file keeps a row of the tensor; absent where in order. */
+  readonly fileRow?: (row: number) => number
 }
 
 /** What one or several tensor files hold; enough to map them into memory. */

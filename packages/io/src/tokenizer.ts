@@ -39,7 +39,11 @@ export interface Tokenizer extends TokenText {
 export async function loadTokenizer(dir: string): Promise<Tokenizer> {
   const file = join(dir, 'tokenizer.json')
   const json = await readJsonObject(file)
-  const config = (await readJsonObjectIfAny(join(dir, 'tokenizer_config.json'))) ?? {}
+  return tokenizerOf(json, (await readJsonObjectIfAny(join(dir, 'tokenizer_config.json'))) ?? {}, file)
+}
+
+/** As {@link loadTokenizer}, from parsed JSON. @param file where it came from, for error messages */
+export function tokenizerOf(json: JsonObject, config: JsonObject, file: string): Tokenizer {
   const added = readAddedTokens(json.added_tokens, file)
   const { tokens, idOf } = readVocabulary(json, added, file)
   const createDecoder = compileTokenDecoder(json.decoder, file)

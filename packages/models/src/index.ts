@@ -1,4 +1,4 @@
-export { bindWeights } from './decoder/bind-weights.ts'
+export { bindWeights, storedWeights } from './decoder/bind-weights.ts'
 export {
   type Decoder,
   type DecoderInputs,

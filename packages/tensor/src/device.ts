@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import type { TensorSpec } from './dtype.ts'
+import { dtypeBytes, elementCount, type TensorSpec } from './dtype.ts'
 import { fail } from './errors.ts'
 import { FileMapping } from './file-mapping.ts'
 import { type Isa, NativeDevice } from './native-device.ts'
@@ -13,7 +13,7 @@ import {
   type ViewSpec,
 } from './ops.ts'
 import { type Program, recordProgram } from './program.ts'
-import { isQuantised, type QuantisedSpec, quantise, quantisedBytes } from './quantised.ts'
+import { isQuantised, quantise, quantisedBytes } from './quantised.ts'
 import { track } from './scope.ts'
 import { Tensor } from './tensor.ts'
 
@@ -50,7 +50,7 @@ export class Device implements Disposable {
 
   /** A tensor with these values, given in row-major order, rounded to what the dtype can hold. */
   tensor(values: ArrayLike<number>, spec: TensorSpec): Tensor {
-    if (isQuantised(spec)) return this.packedTensor(quantise(values, spec), spec)
+    if (isQuantised(spec)) return this.storedTensor(quantise(values, spec), spec)
     const tensor = this.empty(spec)
     try {
       tensor.write(values)
@@ -62,11 +62,11 @@ export class Device implements Disposable {
   }
 
   /**
-   * A quantised weight from its bytes, which are copied.
+   * A read-only tensor from bytes as its dtype is stored, which are copied.
    * @throws TRIMKV_SHAPE when they are not as many as the shape asks for
    */
-  packedTensor(bytes: Uint8Array<ArrayBuffer>, spec: QuantisedSpec): Tensor {
-    const expected = quantisedBytes(spec)
+  storedTensor(bytes: Uint8Array<ArrayBuffer>, spec: TensorSpec): Tensor {
+    const expected = isQuantised(spec) ? quantisedBytes(spec) : elementCount(spec.shape) * dtypeBytes(spec.dtype)
     if (bytes.length !== expected) {
       fail(
         'TRIMKV_SHAPE',

@@ -9,8 +9,8 @@ export const dtypes = {
   bf16: { id: 1, bytes: 2 },
   f16: { id: 2, bytes: 2 },
   i32: { id: 3, bytes: 4 },
-  q8: { id: 4, bytes: 17 / 16 },
-  q4: { id: 5, bytes: 9 / 16 },
+  q8: { id: 4, bytes: 1.0625 },
+  q4: { id: 5, bytes: 0.5625 },
   f8: { id: 6, bytes: 1 },
 } as const
 

@@ -80,7 +80,8 @@ export class NativeDevice implements TensorMemory {
 
   /** A tensor from the bytes of its storage format. */
   createFrom(bytes: Uint8Array<ArrayBuffer>, spec: TensorSpec): number {
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+    const whole = bytes.byteLength % 4 === 0 && bytes.byteOffset % 4 === 0
+    const words = new Int32Array(whole ? bytes.buffer : padded(bytes), whole ? bytes.byteOffset : 0, Math.ceil(bytes.byteLength / 4))
     const slab = this.create('slab', { dtype: 'i32', shape: [words.length] })
     try {
       this.write(slab, words)
@@ -180,4 +181,11 @@ export class NativeDevice implements TensorMemory {
     forgotten.unregister(this)
     this.#native.deviceDispose(this.#id)
   }
+}
+
+/** The bytes in whole words. */
+function padded(bytes: Uint8Array): ArrayBuffer {
+  const words = new Uint8Array(Math.ceil(bytes.length / 4) * 4)
+  words.set(bytes)
+  return words.buffer
 }

@@ -27,7 +27,7 @@ describe.each(['q8', 'q4'] as const)('%s', (dtype) => {
       }
     }
     using device = createDevice({ threads: 1 })
-    using tensor = device.packedTensor(bytes, shape)
+    using tensor = device.storedTensor(bytes, shape)
     expect(tensor.read()).toEqual(back)
     using rows = device.ops.slice(tensor, { axis: 0, start: 16, length: 21 })
     expect(rows.read()).toEqual(back.subarray(16 * 96))
@@ -43,7 +43,7 @@ describe.each(['q8', 'q4'] as const)('%s', (dtype) => {
     expect(() => device.ops.slice(tensor, { axis: 1, start: 32, length: 32 })).toThrow(/quantised/)
     expect(() => device.ops.reshape(tensor, [37 * 96])).toThrow(/quantised/)
     expect(() => tensor.write(values)).toThrow(/never overwritten/)
-    expect(() => device.packedTensor(new Uint8Array(32), shape)).toThrow(/bytes/)
+    expect(() => device.storedTensor(new Uint8Array(32), shape)).toThrow(/bytes/)
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, 1e9]) {
       expect(() => quantise(new Float32Array(32).fill(bad), spec(dtype, 1, 32))).toThrow(
         /cannot be quantised/,

@@ -1,12 +1,9 @@
 import { type CacheShape, tokenBytes } from '@trimkv/cache'
-import { cacheShape, resolveCacheOptions } from '@trimkv/engine'
+import { cacheShape, openModel, resolveCacheOptions } from '@trimkv/engine'
 import {
-  loadChatTemplate,
-  loadTokenizer,
-  openCheckpoint,
   openGates,
-  readGenerationConfig,
   readModelConfig,
+  type TensorEntry,
   type TensorListing,
 } from '@trimkv/io'
 import { type DecoderSpec, estimateMemory, gateParameters, modelShape, specOf } from '@trimkv/models'
@@ -74,12 +71,19 @@ export type Facts = ModelFacts | GatesFacts | TensorFacts
 const totalBytes = ({ tensors }: TensorListing): number =>
   [...tensors.values()].reduce((sum, t) => sum + t.byteLength, 0)
 
+/** A quantised weight by its scheme, others as the file names them. */
+const typeName = ({ dtype, fileDtype }: TensorEntry): string =>
+  dtype === 'q8' || dtype === 'q4' ? dtype : fileDtype
+
+/** No tokenizer, or one of a GGUF file that has no equal here. */
+const absent: readonly string[] = ['TRIMKV_NOT_FOUND', 'TRIMKV_UNSUPPORTED']
+
 /** Undefined for what is simply not there. */
 async function ifAny<T>(load: Promise<T>): Promise<T | undefined> {
   try {
     return await load
   } catch (error) {
-    if (TrimError.isInstance(error) && error.code === 'TRIMKV_NOT_FOUND') return undefined
+    if (TrimError.isInstance(error) && absent.includes(error.code)) return undefined
     throw error
   }
 }
@@ -107,17 +111,16 @@ function estimateCache(spec: DecoderSpec, settings: CacheFlags): CacheEstimate {
   }
 }
 
-/** What a model folder holds, and what it takes. */
+/** What a model folder or GGUF file holds, and what it takes. */
 export async function modelFacts(
   path: string,
   settings: CacheFlags & Pick<Settings, 'gates'>,
 ): Promise<ModelFacts> {
-  const config = await readModelConfig(path)
-  const generation = await readGenerationConfig(path)
-  const weights = await openCheckpoint(path)
+  const source = await openModel(path)
+  const { config, weights } = source
   const spec = specOf(config)
   const { rope, stored: _stored, ...sizes } = spec
-  const tokenizer = await ifAny(loadTokenizer(path))
+  const tokenizer = await ifAny(source.tokenizer())
   return {
     kind: 'model',
     path,
@@ -126,11 +129,11 @@ export async function modelFacts(
     tiedHead: config.tieWordEmbeddings,
     parameters: modelShape(spec).parameters,
     weightBytes: totalBytes(weights),
-    dtypes: [...new Set([...weights.tensors.values()].map((tensor) => tensor.fileDtype))],
+    dtypes: [...new Set([...weights.tensors.values()].map(typeName))],
     files: weights.files.length,
-    endIds: generation.eosTokenIds.length > 0 ? generation.eosTokenIds : config.eosTokenIds,
+    endIds: source.endIds,
     tokenizer: tokenizer?.vocabSize,
-    chatTemplate: (await loadChatTemplate(path))?.hash,
+    chatTemplate: (await source.chatTemplate())?.hash,
     gates:
       settings.gates === undefined ? undefined : await gatesFacts(modelFolder(settings.gates, process.env)),
     cache: estimateCache(spec, settings),
@@ -160,10 +163,10 @@ export function tensorFacts({ files, metadata, tensors }: TensorListing): Tensor
     files: files.map(({ path }) => path),
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     metadata,
-    tensors: Array.from(tensors.values(), ({ name, fileDtype, shape }) => ({
-      name,
-      dtype: fileDtype,
-      shape,
+    tensors: Array.from(tensors.values(), (tensor) => ({
+      name: tensor.name,
+      dtype: typeName(tensor),
+      shape: tensor.shape,
     })),
   }
 }

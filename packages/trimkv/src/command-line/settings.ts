@@ -34,6 +34,7 @@ export interface Settings {
   readonly forceReference: boolean
   readonly tensors?: string | undefined
   readonly context?: number | undefined
+  readonly weights: 'q8' | 'q4'
   readonly to: 'torch' | 'safetensors'
   readonly out: string
   readonly pinSystem: boolean
@@ -110,6 +111,7 @@ function settingSchemas(z: typeof Zod): Schemas<Settings> {
     forceReference: flag,
     tensors: text.optional(),
     context: integer(1).optional(),
+    weights: z.enum(['q8', 'q4']),
     to: z.enum(['torch', 'safetensors']),
     out: text.min(1),
     pinSystem: flag,

@@ -12,6 +12,7 @@ import {
 import { fail } from '@trimkv/tensor'
 import { Command, Option } from 'commander'
 import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
+import { convertWeights } from '../command-line/convert-weights.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
 import { modelFolder } from '../command-line/hub-cache.ts'
 import { checkedSettings } from '../command-line/settings.ts'
@@ -19,9 +20,22 @@ import { bytesText } from '../terminal/number-text.ts'
 
 const writers = { torch: writeTorchGates, safetensors: writeGates }
 
-async function run({ args, raw, terminal }: CommandContext): Promise<undefined> {
+async function run(context: CommandContext): Promise<undefined> {
+  const { args, raw } = context
+  const [what, folder] = args as [string, string | undefined]
+  if (what === 'gates' && folder !== undefined) return convertGates(folder, context)
+  if (folder !== undefined) {
+    fail('TRIMKV_OPTION', `There is no way to convert ${what} ${folder}`, {
+      why: ['expected `convert gates FOLDER --to LAYOUT` or `convert MODEL --weights q8|q4`'],
+    })
+  }
+  const { weights, out, json } = await checkedSettings(raw, ['weights', 'out', 'json'])
+  await convertWeights({ model: what, weights, out, json, force: raw.force === true }, context)
+}
+
+async function convertGates(folder: string, { raw, terminal }: CommandContext): Promise<undefined> {
   const { to, out, json } = await checkedSettings(raw, ['to', 'out', 'json'])
-  const gates = await openGates(modelFolder(args[1]!, process.env))
+  const gates = await openGates(modelFolder(folder, process.env))
   // Not a checked setting: `trace` has a flag of this name that takes a list.
   if (raw.force !== true) refuseToReplace([gateFiles[to], 'config.json'].map((name) => join(out, name)))
   const written = await writers[to](out, { config: gates.config.raw, tensors: await readTensors(gates) })
@@ -51,18 +65,18 @@ async function readTensors({ tensors }: GatesCheckpoint): Promise<Record<string,
   return read
 }
 
-/** `trimkv convert`: gates between the layout of their release and safetensors. */
+/** `trimkv convert`: weights to a quantised format, or gates between the layout of their release and safetensors. */
 export function convertCommand(): CliCommand {
   const command = new Command('convert')
-    .argument('<what>', 'gates')
-    .argument('<folder>', 'folder of gates, in either layout')
-    .summary('write gates in the other layout')
+    .argument('<model>', 'folder of a model, org/name of a downloaded one, or a .gguf file; or the word gates')
+    .argument('[folder]', 'after gates: folder of gates, in either layout')
+    .summary('write a model with smaller weights, or gates in the other layout')
     .description(
-      'Writes a folder of gates as they are published (config.json and trimkv_weights.pth, which torch.load reads) or with safetensors (config.json and retention_gates.safetensors). Every bit of the tensors stays.',
+      'convert MODEL --weights q8|q4 --out DIR writes the model with its matrices quantised, 32 weights to a scale, ready to be mapped. convert gates FOLDER --to LAYOUT --out DIR writes a folder of gates as they are published (config.json and trimkv_weights.pth, which torch.load reads) or with safetensors (config.json and retention_gates.safetensors). Every bit of the tensors stays.',
     )
+    .addOption(new Option('--weights <format>', 'format of the matrices').choices(['q8', 'q4']))
     .addOption(new Option('--to <layout>', 'layout to write').choices(Object.keys(writers)))
     .option('--out <dir>', 'folder to write; made where it does not exist')
     .option('--force', 'replace files that exist')
-  command.registeredArguments[0]!.choices(['gates'])
   return { command: withFlags(command, flags.json()), run }
 }

@@ -29,8 +29,9 @@ function listTensors(path: string): Promise<TensorListing> {
 async function run({ args, raw, terminal }: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(raw, names)
   const path = modelFolder(args[0]!, process.env)
-  const isConfigured = existsSync(join(path, 'config.json'))
-  const isGates = isConfigured && 'retention_gate' in (await readModelConfig(path)).raw
+  const isFolder = existsSync(join(path, 'config.json'))
+  const isConfigured = isFolder || path.endsWith('.gguf')
+  const isGates = isFolder && 'retention_gate' in (await readModelConfig(path)).raw
   const facts = isGates
     ? await gatesFacts(path)
     : isConfigured
@@ -44,7 +45,7 @@ export function inspectCommand(): CliCommand {
   const command = new Command('inspect')
     .argument(
       '<path>',
-      'folder of a model or of gates, a safetensors or .pth file, or org/name of a downloaded model',
+      'folder of a model or of gates, a .gguf, safetensors or .pth file, or org/name of a downloaded model',
     )
     .summary('what a model, gates or a tensor file hold')
     .description(
