@@ -82,7 +82,7 @@ describe('a session that was saved and restored', () => {
     const path = join(folder, 'state.trimkv')
     // One not under pressure, two in different places between two cuts.
     const lengths = [9, 41, 44]
-    for (const kvDtype of ['f32', 'bf16', 'f16'] as const) {
+    for (const kvDtype of ['f32', 'bf16', 'f16', 'f8'] as const) {
       using session = await started({ ...given, kvDtype }, lengths)
       await saveSession(session, path, contentOf(lengths))
       const { session: again, ids: savedIds } = await restoreSession(model, path)

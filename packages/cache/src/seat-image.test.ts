@@ -114,7 +114,7 @@ describe.each([
   ['copied', copy],
 ] as const)('a sequence %s', (_, move) => {
   it.each(cases)('goes on bit for bit: $name, $mode', ({ setup }) => {
-    for (const kvDtype of ['f32', 'bf16', 'f16'] as const) {
+    for (const kvDtype of ['f32', 'bf16', 'f16', 'f8'] as const) {
       const budget = budgetOf(setup)
       const prompt = { newTokens: budget + 3, whole: true }
       // Every phase of a window of evictions, and a cut in its middle.

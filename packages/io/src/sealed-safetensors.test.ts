@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { narrowBf16, narrowF16, widenBf16, widenF16 } from './half-precision.ts'
+import { narrowBf16, narrowF8, narrowF16, widenBf16, widenF8, widenF16 } from './half-precision.ts'
 import { openSafetensors } from './safetensors.ts'
 import { openSealedSafetensors, type TensorOnDemand, writeSealedSafetensors } from './sealed-safetensors.ts'
 
