@@ -60,14 +60,24 @@ describe.each(['q8', 'q4'] as const)('weights in %s', (weights) => {
   it('are not made of quantised weights, nor beside the model itself', async () => {
     const out = join(folder, `reference-${weights}`)
     await expect(quantiseModel(out, join(folder, 'again'), { weights })).rejects.toThrow(/quantised already/)
-    await expect(quantiseModel(referenceModelDir, referenceModelDir, { weights })).rejects.toThrow(/holds the model/)
+    await expect(quantiseModel(referenceModelDir, referenceModelDir, { weights })).rejects.toThrow(
+      /holds the model/,
+    )
   })
 
   it('leave nothing behind when stopped', async () => {
     const controller = new AbortController()
     const out = join(folder, `stopped-${weights}`)
-    const options = { weights, signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) }
+    const options = {
+      weights,
+      signal: controller.signal,
+      onProgress: () => controller.abort(new Error('enough')),
+    }
     await expect(quantiseModel(referenceModelDir, out, options)).rejects.toThrow(/enough/)
-    expect(readdirSync(out).filter((name) => /safetensors|tmp|config\.json$/.test(name) && name !== 'tokenizer_config.json')).toEqual([])
+    expect(
+      readdirSync(out).filter(
+        (name) => /safetensors|tmp|config\.json$/.test(name) && name !== 'tokenizer_config.json',
+      ),
+    ).toEqual([])
   })
 })

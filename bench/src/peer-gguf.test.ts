@@ -17,7 +17,13 @@ const ids = Array.from({ length: 64 }, (_, i) => (i * i * 7 + i * 37 + 11) % sha
  * llama.cpp rounds what it multiplies weights with, to f16, to bf16, or to 8 bits like we do. Rounding to 8 bits that goes the
  * other way by a hair is a whole step, so with quantised weights both are compared to exact arithmetic too.
  */
-const bounds: Readonly<Record<GgufFormat, number>> = { F32: 2e-6, F16: 7e-4, BF16: 2e-2, Q8_0: 6e-2, Q4_0: 6e-2 }
+const bounds: Readonly<Record<GgufFormat, number>> = {
+  F32: 2e-6,
+  F16: 7e-4,
+  BF16: 2e-2,
+  Q8_0: 6e-2,
+  Q4_0: 6e-2,
+}
 
 /** The weights of a GGUF file as f32, in a folder. */
 async function writeExact(gguf: string, dir: string): Promise<void> {
@@ -51,19 +57,22 @@ describe('logits of the same GGUF file in llama.cpp', () => {
   })
   afterAll(() => rm(dir, { recursive: true }))
 
-  it.each(Object.entries(bounds) as [GgufFormat, number][])('%s: relative error below %f', async (matrices, bound) => {
-    const { gguf } = await writeRandomQwen3(dir, { shape, seed: 11, matrices })
-    await using peer = await openLlamaCpp(gguf, { vocab: shape.vocab })
-    const theirs = await peer.logits(ids, ids.length)
-    const all = Float32Array.from(theirs.flatMap((row) => [...row]))
-    const ours = await logitsOf(gguf)
-    const isBlocked = matrices[0] === 'Q'
-    expect(ours.readBytes > 0).toBe(isBlocked)
-    expect(relativeError(ours.data, all)).toBeLessThanOrEqual(bound)
-    if (!isBlocked) return
-    await writeExact(gguf, join(dir, matrices))
-    const exact = (await logitsOf(join(dir, matrices))).data
-    expect(relativeError(ours.data, exact)).toBeLessThanOrEqual(1.1 * relativeError(all, exact))
-    expect(relativeError(all, exact)).toBeLessThanOrEqual(bound)
-  })
+  it.each(Object.entries(bounds) as [GgufFormat, number][])(
+    '%s: relative error below %f',
+    async (matrices, bound) => {
+      const { gguf } = await writeRandomQwen3(dir, { shape, seed: 11, matrices })
+      await using peer = await openLlamaCpp(gguf, { vocab: shape.vocab })
+      const theirs = await peer.logits(ids, ids.length)
+      const all = Float32Array.from(theirs.flatMap((row) => [...row]))
+      const ours = await logitsOf(gguf)
+      const isBlocked = matrices[0] === 'Q'
+      expect(ours.readBytes > 0).toBe(isBlocked)
+      expect(relativeError(ours.data, all)).toBeLessThanOrEqual(bound)
+      if (!isBlocked) return
+      await writeExact(gguf, join(dir, matrices))
+      const exact = (await logitsOf(join(dir, matrices))).data
+      expect(relativeError(ours.data, exact)).toBeLessThanOrEqual(1.1 * relativeError(all, exact))
+      expect(relativeError(all, exact)).toBeLessThanOrEqual(bound)
+    },
+  )
 })

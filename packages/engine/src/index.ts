@@ -1,4 +1,10 @@
 export { type ChatOptions, ChatSession, type RestoreChatOptions } from './chat/chat-session.ts'
+export {
+  type QuantisedModel,
+  type QuantiseOptions,
+  type QuantiseProgress,
+  quantiseModel,
+} from './convert/quantise-model.ts'
 export type {
   BatchEvent,
   DoneEvent,
@@ -23,12 +29,6 @@ export {
 export { evictedBetween, type HeadChoice, type KeptSets, mostTellingHead } from './generate/kept-sets.ts'
 export { type Prompt, promptIds } from './generate/prompt.ts'
 export type { Usage } from './generate/usage.ts'
-export {
-  type QuantisedModel,
-  type QuantiseOptions,
-  type QuantiseProgress,
-  quantiseModel,
-} from './convert/quantise-model.ts'
 export { type LoadModelOptions, type LoadProgress, loadModel, type Model } from './load-model.ts'
 export { openModel } from './open-model.ts'
 export { loadPrefix, Prefix, type PrefixOptions, readPrefix } from './prefix/prefix.ts'

@@ -15,10 +15,7 @@ const chunkBytes = 64 * 1024 * 1024
  * @throws TrimError `TRIMKV_DISK` when the disk is full, `TRIMKV_IO` when writing fails for another reason, and what
  *   making the pieces throws if it is a TrimError; nothing is left behind
  */
-export async function writeAtomically(
-  path: string,
-  content: string | Pieces,
-): Promise<void> {
+export async function writeAtomically(path: string, content: string | Pieces): Promise<void> {
   const pieces = typeof content === 'string' ? [Buffer.from(content)] : content
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)

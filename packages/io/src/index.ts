@@ -10,8 +10,8 @@ export {
   openGates,
   readGatesConfig,
 } from './gates-checkpoint.ts'
-export { openGguf } from './gguf/gguf.ts'
 export { type GenerationConfig, readGenerationConfig } from './generation-config.ts'
+export { openGguf } from './gguf/gguf.ts'
 export type { JsonObject } from './json-file.ts'
 export { type ModelConfig, type ModelFamily, parseModelConfig, readModelConfig } from './model-config.ts'
 export { type ModelSource, openModelFolder } from './model-source.ts'
@@ -29,8 +29,8 @@ export type { TensorsToWrite, TensorToStream, TensorToWrite } from './tensor-to-
 export type { DecodeOptions, StreamDecoder, TokenText } from './token-text.ts'
 export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer.ts'
 export { openTorchFile } from './torch-file.ts'
-export { type GatesToWrite, writeGates, writeTorchGates } from './write-gates.ts'
 export { isStoredInPlace, quantisedPieces, readStored, storedPieces } from './weight-rows.ts'
+export { type GatesToWrite, writeGates, writeTorchGates } from './write-gates.ts'
 export { type ModelToWrite, writeModel } from './write-model.ts'
 export { writeSafetensors } from './write-safetensors.ts'
 export { writeTorchFile } from './write-torch-file.ts'

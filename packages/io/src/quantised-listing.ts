@@ -56,11 +56,21 @@ function asDescribed(entry: TensorEntry, specs: JsonObject, file: string): Tenso
   const field = `quantised tensor ${JSON.stringify(entry.name)}`
   const spec = parseSpec(specs[entry.name])
   if (!spec) {
-    return malformed({ file, field, expected: 'q8 or q4 and a shape [O, K] with 32 dividing K', got: specs[entry.name] })
+    return malformed({
+      file,
+      field,
+      expected: 'q8 or q4 and a shape [O, K] with 32 dividing K',
+      got: specs[entry.name],
+    })
   }
   const expected = quantisedBytes(spec)
   if (entry.fileDtype !== 'U8' || entry.byteLength !== expected) {
-    malformed({ file, field, expected: `${expected} bytes of U8`, got: `${entry.byteLength} of ${entry.fileDtype}` })
+    malformed({
+      file,
+      field,
+      expected: `${expected} bytes of U8`,
+      got: `${entry.byteLength} of ${entry.fileDtype}`,
+    })
   }
   return { ...entry, ...spec }
 }

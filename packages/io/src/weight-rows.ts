@@ -52,7 +52,10 @@ async function readRows(
 }
 
 /** Rows of a tensor in groups of whole panels; lets other work go on between them. */
-async function* rowGroups(entry: TensorEntry, signal?: AbortSignal): AsyncGenerator<{ count: number; bytes: Uint8Array }> {
+async function* rowGroups(
+  entry: TensorEntry,
+  signal?: AbortSignal,
+): AsyncGenerator<{ count: number; bytes: Uint8Array }> {
   await using reader = await openFileReader(entry.file)
   const [rows, depth] = sizesOf(entry)
   const step = Math.max(1, Math.floor(elementsAtOnce / depth / quantisedRows)) * quantisedRows
@@ -99,7 +102,10 @@ export async function* quantisedPieces(
   }
   if (!isFloat(fileDtype)) {
     fail('TRIMKV_DTYPE', `${entry.file}: tensor ${JSON.stringify(entry.name)} cannot become ${dtype}`, {
-      why: ['expected F32, BF16 or F16', `got ${isQuantised({ dtype: entry.dtype ?? 'f32', shape: entry.shape }) ? entry.dtype : fileDtype}`],
+      why: [
+        'expected F32, BF16 or F16',
+        `got ${isQuantised({ dtype: entry.dtype ?? 'f32', shape: entry.shape }) ? entry.dtype : fileDtype}`,
+      ],
       hint: 'convert the checkpoint that it was made from',
     })
   }
@@ -120,7 +126,11 @@ function widen(bytes: Uint8Array, fileDtype: keyof typeof elementBytes): Float32
  * Blocks of llama.cpp as ours: the same scales and integers in another order.
  * @see ggml-common.h, block_q8_0 and block_q4_0; ggml-quants.c for the halves of a byte
  */
-function repack(bytes: Uint8Array, fileDtype: keyof typeof blockBytes, [rows, depth]: readonly [number, number]): Uint8Array {
+function repack(
+  bytes: Uint8Array,
+  fileDtype: keyof typeof blockBytes,
+  [rows, depth]: readonly [number, number],
+): Uint8Array {
   const size = blockBytes[fileDtype]
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const run = { scale: 0, values: new Int8Array(quantisedDepth) }
@@ -129,7 +139,9 @@ function repack(bytes: Uint8Array, fileDtype: keyof typeof blockBytes, [rows, de
     run.scale = widenOneF16(view.getUint16(at, true))
     for (let i = 0; i < quantisedDepth; i++) {
       run.values[i] =
-        fileDtype === 'Q8_0' ? view.getInt8(at + 2 + i) : ((bytes[at + 2 + (i & 15)]! >> (i < 16 ? 0 : 4)) & 15) - 8
+        fileDtype === 'Q8_0'
+          ? view.getInt8(at + 2 + i)
+          : ((bytes[at + 2 + (i & 15)]! >> (i < 16 ? 0 : 4)) & 15) - 8
     }
     return run
   }

@@ -66,7 +66,9 @@ export class Device implements Disposable {
    * @throws TRIMKV_SHAPE when they are not as many as the shape asks for
    */
   storedTensor(bytes: Uint8Array<ArrayBuffer>, spec: TensorSpec): Tensor {
-    const expected = isQuantised(spec) ? quantisedBytes(spec) : elementCount(spec.shape) * dtypeBytes(spec.dtype)
+    const expected = isQuantised(spec)
+      ? quantisedBytes(spec)
+      : elementCount(spec.shape) * dtypeBytes(spec.dtype)
     if (bytes.length !== expected) {
       fail(
         'TRIMKV_SHAPE',

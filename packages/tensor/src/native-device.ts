@@ -81,7 +81,11 @@ export class NativeDevice implements TensorMemory {
   /** A tensor from the bytes of its storage format. */
   createFrom(bytes: Uint8Array<ArrayBuffer>, spec: TensorSpec): number {
     const whole = bytes.byteLength % 4 === 0 && bytes.byteOffset % 4 === 0
-    const words = new Int32Array(whole ? bytes.buffer : padded(bytes), whole ? bytes.byteOffset : 0, Math.ceil(bytes.byteLength / 4))
+    const words = new Int32Array(
+      whole ? bytes.buffer : padded(bytes),
+      whole ? bytes.byteOffset : 0,
+      Math.ceil(bytes.byteLength / 4),
+    )
     const slab = this.create('slab', { dtype: 'i32', shape: [words.length] })
     try {
       this.write(slab, words)

@@ -1,4 +1,4 @@
-import { type DType, dtypes, type TensorSpec } from './dtype.ts'
+import type { DType, TensorSpec } from './dtype.ts'
 import { fail } from './errors.ts'
 
 const text = (shape: readonly number[]): string => `[${shape.join(', ')}]`

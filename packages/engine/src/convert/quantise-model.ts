@@ -10,7 +10,14 @@ import {
   writeSafetensors,
 } from '@trimkv/io'
 import { bindWeights, type DecoderSpec, type StoredWeight, specOf, storedWeights } from '@trimkv/models'
-import { dtypeBytes, fail, type QuantisedDType, quantisedBytes, quantisedDepth, quantisedRows } from '@trimkv/tensor'
+import {
+  dtypeBytes,
+  fail,
+  type QuantisedDType,
+  quantisedBytes,
+  quantisedDepth,
+  quantisedRows,
+} from '@trimkv/tensor'
 import { openModel } from '../open-model.ts'
 
 /** How far a conversion is, in elements of the weights. */
@@ -40,7 +47,10 @@ export interface QuantisedModel {
 const fits = ({ shape }: StoredWeight, parts: readonly StoredWeight[]): boolean =>
   shape[1]! % quantisedDepth === 0 && parts.every(({ rows }) => (rows?.start ?? 0) % quantisedRows === 0)
 
-function chooseMatrices(spec: DecoderSpec): { readonly quantised: ReadonlySet<string>; readonly kept: string[] } {
+function chooseMatrices(spec: DecoderSpec): {
+  readonly quantised: ReadonlySet<string>
+  readonly kept: string[]
+} {
   const matrices = storedWeights(spec).filter(({ shape }) => shape.length === 2)
   const names = [...new Set(matrices.map(({ name }) => name))]
   const can = (name: string): boolean => {
@@ -52,7 +62,10 @@ function chooseMatrices(spec: DecoderSpec): { readonly quantised: ReadonlySet<st
 
 /** Checks names and shapes as loading would. */
 function checkWeights(spec: DecoderSpec, source: ModelSource): void {
-  bindWeights(spec, source.weights.tensors, { ops: { slice: (name: string) => name }, load: (_, name) => name })
+  bindWeights(spec, source.weights.tensors, {
+    ops: { slice: (name: string) => name },
+    load: (_, name) => name,
+  })
 }
 
 function refuseQuantised({ weights }: ModelSource, model: string): void {
@@ -97,7 +110,11 @@ async function refuseSameFolder(model: string, folder: string): Promise<void> {
  * @throws TRIMKV_OPTION when the model is quantised or lies in `folder`, TRIMKV_DISK before anything is written when the weights do
  *   not fit, and as `loadModel` and `writeSafetensors`; `signal.reason` when aborted
  */
-export async function quantiseModel(model: string, folder: string, options: QuantiseOptions): Promise<QuantisedModel> {
+export async function quantiseModel(
+  model: string,
+  folder: string,
+  options: QuantiseOptions,
+): Promise<QuantisedModel> {
   const source = await openModel(model)
   const spec = specOf(source.config)
   refuseQuantised(source, model)

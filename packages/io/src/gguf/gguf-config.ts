@@ -3,7 +3,12 @@ import { malformed } from '../malformed.ts'
 import type { ModelFamily } from '../model-config.ts'
 import type { GgufHeader, GgufTensor, GgufValue } from './gguf-header.ts'
 
-const familyOf: Readonly<Record<string, ModelFamily>> = { qwen3: 'qwen3', qwen2: 'qwen2', llama: 'llama', phi3: 'phi3' }
+const familyOf: Readonly<Record<string, ModelFamily>> = {
+  qwen3: 'qwen3',
+  qwen2: 'qwen2',
+  llama: 'llama',
+  phi3: 'phi3',
+}
 
 /** Divisors of the rotary frequencies that llama.cpp keeps as tensors. */
 export interface RopeFactors {
@@ -43,7 +48,13 @@ function refuseOtherArithmetic(header: GgufHeader, file: string): void {
   const field = fieldsOf(header)
   const experts = field('expert_count')
   if (experts !== undefined && experts !== 0) {
-    malformed({ code: 'TRIMKV_MODEL_UNSUPPORTED', file, field: 'expert_count', expected: 'no experts', got: experts })
+    malformed({
+      code: 'TRIMKV_MODEL_UNSUPPORTED',
+      file,
+      field: 'expert_count',
+      expected: 'no experts',
+      got: experts,
+    })
   }
 }
 
@@ -58,7 +69,13 @@ export function ggufConfig(header: GgufHeader, file: string, factors: RopeFactor
   const headDim = field('attention.key_length') ?? headWidth(field('embedding_length'), heads)
   const valueDim = field('attention.value_length') ?? headDim
   if (valueDim !== headDim) {
-    malformed({ code: 'TRIMKV_MODEL_UNSUPPORTED', file, field: 'attention.value_length', expected: `${headDim}`, got: valueDim })
+    malformed({
+      code: 'TRIMKV_MODEL_UNSUPPORTED',
+      file,
+      field: 'attention.value_length',
+      expected: `${headDim}`,
+      got: valueDim,
+    })
   }
   const embedding = tensorNamed(header, 'token_embd.weight')
   const rotary = field('rope.dimension_count')
@@ -79,7 +96,8 @@ export function ggufConfig(header: GgufHeader, file: string, factors: RopeFactor
     attention_bias: tensorNamed(header, 'blk.0.attn_output.bias') !== undefined,
     mlp_bias: tensorNamed(header, 'blk.0.ffn_down.bias') !== undefined,
     rope_theta: shortest(field('rope.freq_base')) ?? 10_000,
-    partial_rotary_factor: typeof rotary === 'number' && typeof headDim === 'number' ? rotary / headDim : undefined,
+    partial_rotary_factor:
+      typeof rotary === 'number' && typeof headDim === 'number' ? rotary / headDim : undefined,
     rope_scaling: ropeScaling(header, file, factors),
     sliding_window: field('attention.sliding_window'),
     eos_token_id: token('eos'),
@@ -97,7 +115,13 @@ function ropeScaling(header: GgufHeader, file: string, factors: RopeFactors | un
   const field = fieldsOf(header)
   const kind = field('rope.scaling.type') ?? 'none'
   if (kind !== 'none' && kind !== 'longrope') {
-    malformed({ code: 'TRIMKV_MODEL_UNSUPPORTED', file, field: 'rope.scaling.type', expected: 'none or longrope', got: kind })
+    malformed({
+      code: 'TRIMKV_MODEL_UNSUPPORTED',
+      file,
+      field: 'rope.scaling.type',
+      expected: 'none or longrope',
+      got: kind,
+    })
   }
   if (!factors) return undefined
   const original = field('rope.scaling.original_context_length') ?? field('context_length')
@@ -111,4 +135,3 @@ function ropeScaling(header: GgufHeader, file: string, factors: RopeFactors | un
 }
 
 const isLlama3 = (header: GgufHeader): boolean => tensorNamed(header, 'rope_freqs.weight') !== undefined
-

@@ -50,7 +50,8 @@ export class GgufCursor {
   count(field: string, bytesEach: number): number {
     const count = this.u64(field)
     const most = Math.floor((this.size - this.at) / bytesEach)
-    if (count > most) malformed({ file: this.file, field, expected: `at most ${most}, which fit the file`, got: count })
+    if (count > most)
+      malformed({ file: this.file, field, expected: `at most ${most}, which fit the file`, got: count })
     return count
   }
 

@@ -84,7 +84,12 @@ export async function readGgufHeader(reader: FileReader): Promise<GgufHeader> {
     } catch (error) {
       if (!(error instanceof HeaderGoesOn)) throw error
       if (length < most) continue
-      return malformed({ file: reader.path, field: 'header', expected: `at most ${largestHeader} bytes`, got: 'more' })
+      return malformed({
+        file: reader.path,
+        field: 'header',
+        expected: `at most ${largestHeader} bytes`,
+        got: 'more',
+      })
     }
   }
 }
@@ -105,7 +110,8 @@ function parseHeader(cursor: GgufCursor): GgufHeader {
   const metadata = new Map<string, GgufValue>()
   for (let i = 0; i < valueCount; i++) {
     const key = cursor.text(`metadata key ${i}`)
-    if (metadata.has(key)) malformed({ file, field: 'metadata', expected: 'every key once', got: `${key} twice` })
+    if (metadata.has(key))
+      malformed({ file, field: 'metadata', expected: 'every key once', got: `${key} twice` })
     metadata.set(key, readValue(cursor, `metadata ${JSON.stringify(key)}`))
   }
   const places = Array.from({ length: tensorCount }, (_, i) => readTensorInfo(cursor, i))
@@ -121,7 +127,10 @@ function readValue(cursor: GgufCursor, field: string): GgufValue {
 
 /** Readers by type number, and the bytes a value takes at least. */
 const scalars: Readonly<
-  Record<number, { readonly bytes: number; readonly read: (c: GgufCursor, field: string) => number | boolean | string }>
+  Record<
+    number,
+    { readonly bytes: number; readonly read: (c: GgufCursor, field: string) => number | boolean | string }
+  >
 > = {
   0: { bytes: 1, read: (c, field) => c.u8(field) },
   1: { bytes: 1, read: (c, field) => c.i8(field) },
@@ -153,7 +162,8 @@ function readArray(cursor: GgufCursor, field: string): readonly (number | boolea
   if (type === arrayType) malformed({ file: cursor.file, field, expected: 'no array of arrays', got: type })
   const { bytes, read } = scalarOf(cursor, type, field)
   const count = cursor.count(`length of ${field}`, bytes)
-  if (count > longestArray) malformed({ file: cursor.file, field, expected: `at most ${longestArray} elements`, got: count })
+  if (count > longestArray)
+    malformed({ file: cursor.file, field, expected: `at most ${longestArray} elements`, got: count })
   const values: (number | boolean | string)[] = []
   for (let i = 0; i < count; i++) values.push(read(cursor, field))
   return values
@@ -161,9 +171,15 @@ function readArray(cursor: GgufCursor, field: string): readonly (number | boolea
 
 function alignmentOf(metadata: ReadonlyMap<string, GgufValue>, file: string): number {
   const alignment = metadata.get('general.alignment') ?? defaultAlignment
-  const valid = typeof alignment === 'number' && Number.isInteger(alignment) && alignment >= 8 && alignment <= 2 ** 20
+  const valid =
+    typeof alignment === 'number' && Number.isInteger(alignment) && alignment >= 8 && alignment <= 2 ** 20
   if (valid && Number.isInteger(Math.log2(alignment))) return alignment
-  return malformed({ file, field: 'general.alignment', expected: 'a power of two from 8 to 2^20', got: alignment })
+  return malformed({
+    file,
+    field: 'general.alignment',
+    expected: 'a power of two from 8 to 2^20',
+    got: alignment,
+  })
 }
 
 interface TensorInfo extends Omit<GgufTensor, 'byteOffset'> {
@@ -197,9 +213,20 @@ function readTensorInfo(cursor: GgufCursor, index: number): TensorInfo {
   }
   const count = safeElementCount(shape)
   if (!count || shape.at(-1)! % type.elements !== 0 || !Number.isSafeInteger(4 * count)) {
-    return malformed({ file, field, expected: `sizes above 0, rows in blocks of ${type.elements}`, got: shape })
+    return malformed({
+      file,
+      field,
+      expected: `sizes above 0, rows in blocks of ${type.elements}`,
+      got: shape,
+    })
   }
-  return { name, type: type.name, shape, byteLength: (count / type.elements) * type.bytes, offset: cursor.u64(field) }
+  return {
+    name,
+    type: type.name,
+    shape,
+    byteLength: (count / type.elements) * type.bytes,
+    offset: cursor.u64(field),
+  }
 }
 
 /** Tensors must lie in the file one after another with padding between them: nothing overlaps and nothing is hidden. */

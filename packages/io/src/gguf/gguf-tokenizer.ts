@@ -25,7 +25,9 @@ interface TokenizerFields {
 }
 
 /** How text is cut before merging, by the name llama.cpp has for it. */
-const splits: Readonly<Record<string, { readonly digits: string; readonly ignoreMerges: boolean; readonly nfc: boolean }>> = {
+const splits: Readonly<
+  Record<string, { readonly digits: string; readonly ignoreMerges: boolean; readonly nfc: boolean }>
+> = {
   'llama-bpe': { digits: '\\p{N}{1,3}', ignoreMerges: true, nfc: false },
   qwen2: { digits: '\\p{N}', ignoreMerges: false, nfc: true },
 }
@@ -50,27 +52,50 @@ export function ggufTokenizer({ metadata }: GgufHeader, file: string, family: Mo
   }
   const text = (name: string): string | undefined => tokenNamed(fields, vocabulary, name)?.text
   const template = fields.get('chat_template')
-  const config = { bos_token: text('bos'), eos_token: text('eos'), pad_token: text('padding'), chat_template: template }
+  const config = {
+    bos_token: text('bos'),
+    eos_token: text('eos'),
+    pad_token: text('padding'),
+    chat_template: template,
+  }
   return { tokenizer, config: JSON.parse(JSON.stringify(config)) as JsonObject }
 }
 
 function unsupported({ file, get }: TokenizerFields, name: string, expected: string): never {
   const hint = 'use the folder of the original model, or give token ids'
-  return malformed({ code: 'TRIMKV_UNSUPPORTED', file, field: `tokenizer.${name}`, expected, got: get(name), hint })
+  return malformed({
+    code: 'TRIMKV_UNSUPPORTED',
+    file,
+    field: `tokenizer.${name}`,
+    expected,
+    got: get(name),
+    hint,
+  })
 }
 
 function readVocabulary(fields: TokenizerFields): Vocabulary {
   const tokens = listOf(fields, 'ggml.tokens', 'string') as readonly string[]
-  const types = fields.get('ggml.token_type') === undefined ? tokens.map(() => 1) : listOf(fields, 'ggml.token_type', 'number')
+  const types =
+    fields.get('ggml.token_type') === undefined
+      ? tokens.map(() => 1)
+      : listOf(fields, 'ggml.token_type', 'number')
   if (types.length !== tokens.length) {
-    malformed({ file: fields.file, field: 'tokenizer.ggml.token_type', expected: `${tokens.length} types`, got: types.length })
+    malformed({
+      file: fields.file,
+      field: 'tokenizer.ggml.token_type',
+      expected: `${tokens.length} types`,
+      got: types.length,
+    })
   }
   return { tokens, types: types as readonly number[] }
 }
 
-function listOf({ file, get }: TokenizerFields, name: string, type: 'string' | 'number'): readonly GgufValue[] {
+function listOf(
+  { file, get }: TokenizerFields,
+  name: string,
+  type: 'string' | 'number',
+): readonly GgufValue[] {
   const list = get(name)
-  // biome-ignore lint/suspicious/useValidTypeof: the type is a parameter
   if (Array.isArray(list) && list.every((item) => typeof item === type)) return list
   return malformed({ file, field: `tokenizer.${name}`, expected: `a list of ${type}s`, got: list })
 }
@@ -80,12 +105,21 @@ interface NamedToken {
   readonly text: string
 }
 
-function tokenNamed({ file, get }: TokenizerFields, { tokens }: Vocabulary, name: string): NamedToken | undefined {
+function tokenNamed(
+  { file, get }: TokenizerFields,
+  { tokens }: Vocabulary,
+  name: string,
+): NamedToken | undefined {
   const id = get(`ggml.${name}_token_id`)
   if (id === undefined) return undefined
   const text = typeof id === 'number' ? tokens[id] : undefined
   if (typeof id === 'number' && text !== undefined) return { id, text }
-  return malformed({ file, field: `tokenizer.ggml.${name}_token_id`, expected: `an id below ${tokens.length}`, got: id })
+  return malformed({
+    file,
+    field: `tokenizer.ggml.${name}_token_id`,
+    expected: `an id below ${tokens.length}`,
+    got: id,
+  })
 }
 
 /** Special tokens of phi3 swallow the space after them, these do not; files do not say so. */
@@ -102,7 +136,8 @@ function addedTokens({ family }: TokenizerFields, { tokens, types }: Vocabulary)
 
 /** The tokens that merging can give: all but control tokens, which are found before. */
 function mergeable({ tokens, types }: Vocabulary): Record<string, number> {
-  const isAdded = (id: number): boolean => types[id] === tokenTypes.control || types[id] === tokenTypes.userDefined
+  const isAdded = (id: number): boolean =>
+    types[id] === tokenTypes.control || types[id] === tokenTypes.userDefined
   return Object.fromEntries(tokens.flatMap((token, id) => (isAdded(id) ? [] : [[token, id]])))
 }
 
@@ -142,13 +177,20 @@ const splitter = (digits: string): JsonObject => ({
 function sentencePiece(fields: TokenizerFields, vocabulary: Vocabulary): JsonObject {
   const scores = listOf(fields, 'ggml.scores', 'number') as readonly number[]
   if (scores.length !== vocabulary.tokens.length) {
-    malformed({ file: fields.file, field: 'tokenizer.ggml.scores', expected: `${vocabulary.tokens.length} scores`, got: scores.length })
+    malformed({
+      file: fields.file,
+      field: 'tokenizer.ggml.scores',
+      expected: `${vocabulary.tokens.length} scores`,
+      got: scores.length,
+    })
   }
   const prefix = fields.get('ggml.add_space_prefix') ?? true
   const vocab = mergeable(vocabulary)
   const space = { type: 'Replace', pattern: { String: ' ' }, content: '▁' }
   return {
-    normalizer: prefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, space] } : space,
+    normalizer: prefix
+      ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, space] }
+      : space,
     pre_tokenizer: null,
     decoder: {
       type: 'Sequence',
@@ -174,16 +216,20 @@ function sentencePiece(fields: TokenizerFields, vocabulary: Vocabulary): JsonObj
 /** What stands around every text. */
 function surroundings(fields: TokenizerFields, vocabulary: Vocabulary): JsonObject | null {
   const byDefault = fields.get('ggml.model') === 'llama' || fields.get('ggml.pre') === 'llama-bpe'
-  const bos = (fields.get('ggml.add_bos_token') ?? byDefault) ? tokenNamed(fields, vocabulary, 'bos') : undefined
+  const bos =
+    (fields.get('ggml.add_bos_token') ?? byDefault) ? tokenNamed(fields, vocabulary, 'bos') : undefined
   const eos = fields.get('ggml.add_eos_token') ? tokenNamed(fields, vocabulary, 'eos') : undefined
   if (!bos && !eos) return null
-  const piece = (token: NamedToken | undefined) => (token ? [{ SpecialToken: { id: token.text, type_id: 0 } }] : [])
+  const piece = (token: NamedToken | undefined) =>
+    token ? [{ SpecialToken: { id: token.text, type_id: 0 } }] : []
   const sequence = (id: string) => [...piece(bos), { Sequence: { id, type_id: 0 } }, ...piece(eos)]
   const used = [bos, eos].filter((token) => token !== undefined)
   return {
     type: 'TemplateProcessing',
     single: sequence('A'),
     pair: [...sequence('A'), ...sequence('B')],
-    special_tokens: Object.fromEntries(used.map(({ id, text }) => [text, { id: text, ids: [id], tokens: [text] }])),
+    special_tokens: Object.fromEntries(
+      used.map(({ id, text }) => [text, { id: text, ids: [id], tokens: [text] }]),
+    ),
   }
 }

@@ -96,8 +96,18 @@ async function refused(parts: Parts): Promise<TrimError> {
 describe('a GGUF file', () => {
   it('is read as the configuration and the tensors of Hugging Face', async () => {
     const { config, weights } = await openGguf(write({}))
-    expect(config).toMatchObject({ family: 'qwen3', vocabSize: 3, headDim: 4, rmsNormEps: 1e-6, tieWordEmbeddings: true })
-    expect(weights.tensors.get('model.embed_tokens.weight')).toMatchObject({ dtype: 'f32', shape: [3, 8], byteLength: 96 })
+    expect(config).toMatchObject({
+      family: 'qwen3',
+      vocabSize: 3,
+      headDim: 4,
+      rmsNormEps: 1e-6,
+      tieWordEmbeddings: true,
+    })
+    expect(weights.tensors.get('model.embed_tokens.weight')).toMatchObject({
+      dtype: 'f32',
+      shape: [3, 8],
+      byteLength: 96,
+    })
   })
 
   it.each<[string, Parts, string]>([
@@ -110,15 +120,31 @@ describe('a GGUF file', () => {
     ['a size of zero', { tensors: [{ name: 'a', sizes: [0, 8] }] }, 'TRIMKV_FORMAT'],
     ['five axes', { tensors: [{ name: 'a', sizes: [1, 1, 1, 1, 1] }] }, 'TRIMKV_FORMAT'],
     ['no name', { tensors: [{ name: '', sizes: [8, 3] }] }, 'TRIMKV_FORMAT'],
-    ['one name twice', { tensors: [embedding, { ...embedding, offset: 96 }], data: Buffer.alloc(192) }, 'TRIMKV_FORMAT'],
-    ['tensors that overlap', { tensors: [embedding, { name: 'b', sizes: [8, 3], offset: 32 }] }, 'TRIMKV_FORMAT'],
+    [
+      'one name twice',
+      { tensors: [embedding, { ...embedding, offset: 96 }], data: Buffer.alloc(192) },
+      'TRIMKV_FORMAT',
+    ],
+    [
+      'tensors that overlap',
+      { tensors: [embedding, { name: 'b', sizes: [8, 3], offset: 32 }] },
+      'TRIMKV_FORMAT',
+    ],
     ['a gap', { tensors: [{ ...embedding, offset: 32 }], data: Buffer.alloc(128) }, 'TRIMKV_FORMAT'],
-    ['an offset that is not aligned', { tensors: [{ ...embedding, offset: 4 }], data: Buffer.alloc(128) }, 'TRIMKV_FORMAT'],
+    [
+      'an offset that is not aligned',
+      { tensors: [{ ...embedding, offset: 4 }], data: Buffer.alloc(128) },
+      'TRIMKV_FORMAT',
+    ],
     ['a tensor beyond the end', { data: Buffer.alloc(64) }, 'TRIMKV_FORMAT'],
     ['bytes that belong to nothing', { data: Buffer.alloc(128) }, 'TRIMKV_FORMAT'],
     ['half a block', { tensors: [{ name: 'a', sizes: [8, 3], type: 8 }] }, 'TRIMKV_FORMAT'],
     ['an alignment that is none', { metadata: { ...qwen, 'general.alignment': 33 } }, 'TRIMKV_FORMAT'],
-    ['an architecture that is unknown', { metadata: { ...qwen, 'general.architecture': 'toString' } }, 'TRIMKV_MODEL_UNSUPPORTED'],
+    [
+      'an architecture that is unknown',
+      { metadata: { ...qwen, 'general.architecture': 'toString' } },
+      'TRIMKV_MODEL_UNSUPPORTED',
+    ],
     ['sizes that are missing', { metadata: { 'general.architecture': 'qwen3' } }, 'TRIMKV_CONFIG_INVALID'],
   ])('with %s is refused', async (_, parts, code) => {
     expect((await refused(parts)).code).toBe(code)
@@ -150,10 +176,20 @@ describe('a llama model', () => {
     )
     expect(rows.map((row) => written[interleavedHeadRow(headDim)(row)])).toEqual(rows)
     const metadata = Object.fromEntries(
-      Object.entries(qwen).map(([key, value]) => [key.replace('qwen3', 'llama'), value === 'qwen3' ? 'llama' : value]),
+      Object.entries(qwen).map(([key, value]) => [
+        key.replace('qwen3', 'llama'),
+        value === 'qwen3' ? 'llama' : value,
+      ]),
     )
-    const data = Buffer.concat([Buffer.alloc(96), ...[0, 2, 1, 3, 4, 6, 5, 7].flatMap((row) => Array.from({ length: 8 }, () => f32(row)))])
-    const path = write({ metadata, tensors: [embedding, { name: 'blk.0.attn_q.weight', sizes: [8, 8], offset: 96 }], data })
+    const data = Buffer.concat([
+      Buffer.alloc(96),
+      ...[0, 2, 1, 3, 4, 6, 5, 7].flatMap((row) => Array.from({ length: 8 }, () => f32(row))),
+    ])
+    const path = write({
+      metadata,
+      tensors: [embedding, { name: 'blk.0.attn_q.weight', sizes: [8, 8], offset: 96 }],
+      data,
+    })
     const entry = (await openGguf(path)).weights.tensors.get('model.layers.0.self_attn.q_proj.weight')!
     expect(isStoredInPlace(entry)).toBe(false)
     const values = new Float32Array((await readStored(entry)).buffer)
@@ -163,7 +199,11 @@ describe('a llama model', () => {
 
 interface GoldenJson {
   readonly model: { readonly vocab: Record<string, number>; readonly merges: readonly (readonly string[])[] }
-  readonly added_tokens: readonly { readonly id: number; readonly content: string; readonly special: boolean }[]
+  readonly added_tokens: readonly {
+    readonly id: number
+    readonly content: string
+    readonly special: boolean
+  }[]
 }
 
 const goldenDir = (name: string): string =>
@@ -211,7 +251,9 @@ describe.each([
   ['sentencepiece-bpe', ['llama', 'default']],
 ] as const)('the tokenizer %s', (name, kind) => {
   it('gives the ids and texts of tokenizer.json', async () => {
-    const ours = await (await openGguf(write({ metadata: { ...qwen, ...tokenizerMetadata(name, kind) } }))).tokenizer()
+    const ours = await (
+      await openGguf(write({ metadata: { ...qwen, ...tokenizerMetadata(name, kind) } }))
+    ).tokenizer()
     const theirs = await loadTokenizer(goldenDir(name))
     const golden: readonly { text: string; ids: number[]; decoded: string }[] = JSON.parse(
       readFileSync(join(goldenDir(name), 'golden.json'), 'utf8'),
@@ -227,5 +269,7 @@ describe.each([
 
 it('refuses a tokenizer that cuts texts in a way unknown here', async () => {
   const metadata = { ...qwen, ...tokenizerMetadata('qwen2-bpe', ['gpt2', 'tekken']) }
-  await expect((await openGguf(write({ metadata }))).tokenizer()).rejects.toMatchObject({ code: 'TRIMKV_UNSUPPORTED' })
+  await expect((await openGguf(write({ metadata }))).tokenizer()).rejects.toMatchObject({
+    code: 'TRIMKV_UNSUPPORTED',
+  })
 })

@@ -10,7 +10,10 @@ import { type GgmlType, type GgufHeader, type GgufTensor, readGgufHeader } from 
 import { interleavedHeadRow, modelTensorName } from './gguf-names.ts'
 import { ggufTokenizer } from './gguf-tokenizer.ts'
 
-const dtypes = { F32: 'f32', F16: 'f16', BF16: 'bf16', Q8_0: 'q8', Q4_0: 'q4' } as const satisfies Record<GgmlType, string>
+const dtypes = { F32: 'f32', F16: 'f16', BF16: 'bf16', Q8_0: 'q8', Q4_0: 'q4' } as const satisfies Record<
+  GgmlType,
+  string
+>
 
 /**
  * Opens a model in a GGUF file of llama.cpp: qwen3, qwen2, llama or phi3 with F32, F16, BF16, Q8_0 or Q4_0 tensors. Only the header

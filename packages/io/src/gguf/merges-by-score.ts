@@ -3,11 +3,16 @@
  * @param vocab from tokens to ids
  * @see transformers 4.57.1 convert_slow_tokenizer.py, `generate_merges`
  */
-export function mergesByScore(vocab: Readonly<Record<string, number>>, scoreOf: (id: number) => number): string[][] {
+export function mergesByScore(
+  vocab: Readonly<Record<string, number>>,
+  scoreOf: (id: number) => number,
+): string[][] {
   const ids = new Map(Object.entries(vocab))
   const merges = [...ids].flatMap(([token, id]) => {
     const letters = [...token]
-    const halves = letters.slice(1).map((_, i) => [letters.slice(0, i + 1).join(''), letters.slice(i + 1).join('')])
+    const halves = letters
+      .slice(1)
+      .map((_, i) => [letters.slice(0, i + 1).join(''), letters.slice(i + 1).join('')])
     return halves
       .filter((pair) => pair.every((half) => ids.has(half)))
       .sort(([a, b], [c, d]) => ids.get(a!)! - ids.get(c!)! || ids.get(b!)! - ids.get(d!)!)

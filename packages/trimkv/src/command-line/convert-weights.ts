@@ -23,7 +23,9 @@ export async function convertWeights(
   { model, weights, out, force, json }: Conversion,
   { terminal, signal }: Pick<CommandContext, 'terminal' | 'signal'>,
 ): Promise<void> {
-  const found = ['config.json', 'model.safetensors'].map((name) => join(out, name)).find((path) => existsSync(path))
+  const found = ['config.json', 'model.safetensors']
+    .map((name) => join(out, name))
+    .find((path) => existsSync(path))
   if (found !== undefined && !force) {
     fail('TRIMKV_OPTION', `${found} exists`, { hint: 'choose another folder, or replace it with --force' })
   }

@@ -1,11 +1,6 @@
 import { type CacheShape, tokenBytes } from '@trimkv/cache'
 import { cacheShape, openModel, resolveCacheOptions } from '@trimkv/engine'
-import {
-  openGates,
-  readModelConfig,
-  type TensorEntry,
-  type TensorListing,
-} from '@trimkv/io'
+import { openGates, readModelConfig, type TensorEntry, type TensorListing } from '@trimkv/io'
 import { type DecoderSpec, estimateMemory, gateParameters, modelShape, specOf } from '@trimkv/models'
 import { TrimError } from '@trimkv/tensor'
 import { type CacheSettingName, cacheOptions } from './cache-settings.ts'

@@ -68,7 +68,10 @@ async function readTensors({ tensors }: GatesCheckpoint): Promise<Record<string,
 /** `trimkv convert`: weights to a quantised format, or gates between the layout of their release and safetensors. */
 export function convertCommand(): CliCommand {
   const command = new Command('convert')
-    .argument('<model>', 'folder of a model, org/name of a downloaded one, or a .gguf file; or the word gates')
+    .argument(
+      '<model>',
+      'folder of a model, org/name of a downloaded one, or a .gguf file; or the word gates',
+    )
     .argument('[folder]', 'after gates: folder of gates, in either layout')
     .summary('write a model with smaller weights, or gates in the other layout')
     .description(

@@ -14,11 +14,13 @@ namespace trimkv::TRIMKV_ISA {
 namespace {
 
 constexpr int kQuantTileRows = kWidth == 16 ? 6 : 2;
-constexpr int kQuantTilePanels = kWidth == 16 ? 2 : 1;  // with several rows; a single one takes panel after panel
-constexpr int64_t kQuantStreamBytes = 96 << 10;         // weights of one chunk when few rows share them
-constexpr int64_t kQuantSweepPanels = 6;                // panels of one chunk when many rows do
+constexpr int64_t kQuantStreamBytes = 128 << 10;  // weights of one chunk when few rows share them
+constexpr int64_t kQuantSweepPanels = 6;          // panels of one chunk when many rows do
 constexpr int64_t kQuantSweepRows = 132;
-constexpr int64_t kQuantAhead = 4096;  // bytes fetched early
+constexpr int64_t kQuantAhead = 1024;  // bytes fetched early in each stream
+// Panels handled together: streams that hide each other's latency, as many as the registers take.
+template <int R>
+constexpr int kQuantTilePanels = kWidth == 16 ? (R <= 3 ? 4 : 2) : (R == 1 ? 2 : 1);
 constexpr float kSmallest = 0x1p-100f;
 
 // x, quantised: K int8 per row, then per block its scale and what the offset of the weights adds to its sums.
@@ -71,6 +73,12 @@ float quantise_block(const float* x, int8_t* to, int32_t& sum) {
   return most / 127.0f;
 }
 
+// Panels first, first + span, …
+struct Panels {
+  int64_t first, span;
+  int width;
+};
+
 template <typename Format>
 struct QuantisedLinear {
   const QuantisedRows& x;
@@ -78,12 +86,15 @@ struct QuantisedLinear {
   int64_t columns = call.tensors[1].shape[0];
   int64_t panel_bytes = x.blocks * quantised_block_bytes(Format::kType);
 
-  // out[row … row+R)[16·panel … +16·P), where the last panel may be cut by the number of columns.
-  template <int R, int P, bool kFetch>
-  void tile(int64_t row, int64_t panel) const {
+  // R rows of out, in the columns of `width` ≤ P panels that lie `span` apart. The next tile begins one panel further on: so
+  // a chunk is read as P long streams. The last panel of all may be cut by the number of columns.
+  template <int R, int P>
+  void tile(int64_t row, const Panels& at) const {
     constexpr int V = P * kParts;
     const char* block[P];
-    for (int p = 0; p < P; p++) block[p] = data_of<char>(call.tensors[1]) + (panel + p) * panel_bytes;
+    for (int p = 0; p < P; p++) {
+      block[p] = data_of<char>(call.tensors[1]) + (at.first + (p < at.width ? p : at.width - 1) * at.span) * panel_bytes;
+    }
     const int8_t* values = x.values + row * x.depth;
     const float* scales = x.scales + row * x.blocks;
     const int32_t* offsets = x.offsets + row * x.blocks;
@@ -97,7 +108,10 @@ struct QuantisedLinear {
       }
 #pragma GCC unroll 8
       for (int g = 0; g < kQuantDepth / 4; g++) {
-        if constexpr (kFetch) __builtin_prefetch(block[0] + kQuantAhead + 64 * g);
+        if (64 * g < quantised_block_bytes(Format::kType)) {
+#pragma GCC unroll 8
+          for (int p = 0; p < P; p++) __builtin_prefetch(block[p] + kQuantAhead + 64 * g);
+        }
         VecI w[V];
 #pragma GCC unroll 16
         for (int v = 0; v < V; v++) {
@@ -121,8 +135,9 @@ struct QuantisedLinear {
       }
       for (int p = 0; p < P; p++) block[p] += quantised_block_bytes(Format::kType);
     }
-    for (int v = 0; v < V; v++) {
-      for (int r = 0; r < R; r++) put(row + r, kQuantRows * panel + kWidth * v, total[v][r]);
+    for (int v = 0; v < at.width * kParts; v++) {
+      const int64_t column = kQuantRows * (at.first + v / kParts * at.span) + kWidth * (v % kParts);
+      for (int r = 0; r < R; r++) put(row + r, column, total[v][r]);
     }
   }
 
@@ -140,43 +155,46 @@ struct QuantisedLinear {
     store_some(data_of<float>(out) + row * columns + column, v, lanes);
   }
 
-  template <int P>
-  void rows_of(int64_t rows, int64_t row, int64_t panel) const {
-    switch (rows) {
-      case 1:
-        return tile<1, P, true>(row, panel);
-      case 2:
-        return tile<2, P, true>(row, panel);
-#if defined(__AVX512F__)
-      case 3:
-        return tile<3, P, true>(row, panel);
-      case 4:
-        return tile<4, P, true>(row, panel);
-      case 5:
-        return tile<5, P, true>(row, panel);
-      case 6:
-        return tile<6, P, true>(row, panel);
-#endif
-      default:
-        return;
+  // R rows against all panels of a chunk.
+  template <int R>
+  void rows_of(int64_t row, int64_t panel, int64_t panel_end) const {
+    constexpr int P = kQuantTilePanels<R>;
+    const int64_t span = (panel_end - panel + P - 1) / P;
+    for (int64_t first = panel; first < panel + span; first++) {
+      const int64_t width = (panel_end - first + span - 1) / span;
+      tile<R, P>(row, Panels{first, span, static_cast<int>(width)});
     }
   }
 
+  // Rows in tiles of at most kQuantTileRows, as even as possible.
   void chunk(int64_t row, int64_t row_end, int64_t panel, int64_t panel_end) const {
-    const int64_t tiles = (row_end - row + kQuantTileRows - 1) / kQuantTileRows;
-    const bool single = row_end - row == 1;
-    while (panel < panel_end) {
-      const bool wide = !single && panel + kQuantTilePanels <= panel_end;
-      for (int64_t i = 0, at = row; i < tiles; i++) {
-        const int64_t rows = (row_end - at + tiles - i - 1) / (tiles - i);
-        if (wide) {
-          rows_of<kQuantTilePanels>(rows, at, panel);
-        } else {
-          rows_of<1>(rows, at, panel);
-        }
-        at += rows;
+    for (int64_t tiles = (row_end - row + kQuantTileRows - 1) / kQuantTileRows; tiles > 0; tiles--) {
+      const int64_t rows = (row_end - row + tiles - 1) / tiles;
+      switch (rows) {
+        case 1:
+          rows_of<1>(row, panel, panel_end);
+          break;
+        case 2:
+          rows_of<2>(row, panel, panel_end);
+          break;
+#if defined(__AVX512F__)
+        case 3:
+          rows_of<3>(row, panel, panel_end);
+          break;
+        case 4:
+          rows_of<4>(row, panel, panel_end);
+          break;
+        case 5:
+          rows_of<5>(row, panel, panel_end);
+          break;
+        default:
+          rows_of<6>(row, panel, panel_end);
+#else
+        default:
+          break;
+#endif
       }
-      panel += wide ? kQuantTilePanels : 1;
+      row += rows;
     }
   }
 };
