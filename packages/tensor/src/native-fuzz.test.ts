@@ -9,6 +9,7 @@ import type { AnyOp } from './op.ts'
 import type { OpCase } from './op-case.ts'
 import { opCases } from './ops/cases.ts'
 import { opTable } from './ops/index.ts'
+import { isQuantised } from './quantised.ts'
 
 const table = opTable as unknown as Record<string, AnyOp>
 const addon = loadNative()
@@ -44,6 +45,8 @@ function makeTensor(random: SeededRandom, dtype: DType, shape: readonly number[]
   const layout = new Float64Array(6)
   layout.set(shape)
   const handle = addon.tensorCreate(device, 1, dtypes[dtype].id, shape.length, layout)
+  // Made whole and never written; of zeros is enough here.
+  if (isQuantised({ dtype, shape })) return handle
   const count = elementCount(shape)
   const values = dtype === 'i32' ? new Int32Array(count) : new Float32Array(count)
   addon.tensorWrite(
@@ -57,7 +60,9 @@ function makeTensor(random: SeededRandom, dtype: DType, shape: readonly number[]
 const scratchTensors = (random: SeededRandom): number[] =>
   Array.from({ length: 12 }, () => {
     const shape = Array.from({ length: random.int(0, 5) }, () => random.int(0, 4))
-    return makeTensor(random, pick(random, Object.keys(dtypes) as DType[]), shape)
+    const dtype = pick(random, Object.keys(dtypes) as DType[])
+    const packed = isQuantised({ dtype, shape }) ? [random.int(0, 40), 32 * random.int(1, 3)] : shape
+    return makeTensor(random, dtype, packed)
   })
 
 /** A command buffer and the tensors that were made for it. */

@@ -23,7 +23,7 @@ export const isQuantised = <S extends TensorSpec>(spec: S): spec is S & Quantise
   spec.dtype === 'q8' || spec.dtype === 'q4'
 
 /** Bytes of 16 rows by 32 elements. */
-export const quantisedBlockBytes = (dtype: QuantisedDType): number => scaleBytes + valueBytes[dtype]
+const quantisedBlockBytes = (dtype: QuantisedDType): number => scaleBytes + valueBytes[dtype]
 
 /**
  * Bytes of a quantised tensor; rows are filled up to a multiple of 16 with zeros.

@@ -17,7 +17,11 @@ export interface RopeFactors {
 }
 
 /** Names of the tensors of {@link RopeFactors}, which are no weights. */
-export const ropeFactorNames = ['rope_freqs.weight', 'rope_factors_short.weight', 'rope_factors_long.weight']
+export const ropeFactorNames: readonly string[] = [
+  'rope_freqs.weight',
+  'rope_factors_short.weight',
+  'rope_factors_long.weight',
+]
 
 export function ggufFamily({ metadata }: GgufHeader, file: string): ModelFamily {
   const name = metadata.get('general.architecture')
