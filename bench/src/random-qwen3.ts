@@ -121,7 +121,7 @@ export const qwen3Metadata = (s: Qwen3Shape, context: number): Record<string, Gg
   'qwen3.rope.freq_base': { f32: 1e6 },
   'qwen3.vocab_size': { u32: s.vocab },
   'tokenizer.ggml.model': { string: 'gpt2' },
-  'tokenizer.ggml.pre': { string: 'default' },
+  'tokenizer.ggml.pre': { string: 'gpt-2' },
   'tokenizer.ggml.tokens': { strings: tokens(s.vocab) },
   'tokenizer.ggml.token_type': { i32s: new Array<number>(s.vocab).fill(1) },
   'tokenizer.ggml.merges': { strings: ['t 0'] },
