@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 
+#include "attention/across-dots.h"
 #include "core/dot-tile.h"
 #include "core/load.h"
 
@@ -12,7 +13,12 @@ namespace {
 
 constexpr int64_t kTile = 64;       // slots of one softmax step
 constexpr int64_t kSplit = 256;     // slots of one partial result
-constexpr int64_t kBlock = 36;      // query rows that share a widened tile
+constexpr int64_t kBlock = 72;      // query rows that share a widened tile
+constexpr int64_t kNearRows = 36;   // query rows that stay in the first-level cache while keys pass by
+[[maybe_unused]] constexpr int64_t kAcrossAbove = 12;  // query rows that make up for laying keys across
+constexpr int64_t kWideKeys = 16;   // keys widened at a time, so that they stay there too
+constexpr int64_t kMostWideKeys = kWideKeys > kAcrossKeys ? kWideKeys : kAcrossKeys;
+constexpr int64_t kWideColumns = 4 * kWidth;  // columns of values widened at a time
 constexpr int64_t kBlockLanes = (kBlock + kWidth - 1) / kWidth * kWidth;
 constexpr int64_t kDirectRows = 3;  // up to so many query rows read 16-bit slots as they are stored
 constexpr int64_t kMaxDepth = 256;  // head size
@@ -59,10 +65,11 @@ struct ValueTile {
   Rows<T> values;
   int64_t begin, end;  // slots of the tile
   float* to;
-  int64_t depth;
+  int64_t stride, columns;
 
   ValueTile from(int64_t r, int64_t d) const {
-    return {keep + r, weights + r * kTile, {values.data + d, values.stride}, begin, end, to + r * depth + d, depth};
+    return {keep + r, weights + r * kTile, {values.data + d, values.stride}, begin, end, to + r * stride + d, stride,
+            columns - d};
   }
 };
 
@@ -87,7 +94,7 @@ template <int R, int N, typename T, typename Lanes>
 void add_values_block(const ValueTile<T>& t, Lanes lanes) {
   Vec acc[R][N];
   for (int r = 0; r < R; r++) {
-    for (int i = 0; i < N; i++) acc[r][i] = lanes.read(t.to + r * t.depth + i * kWidth) * t.keep[r];
+    for (int i = 0; i < N; i++) acc[r][i] = lanes.read(t.to + r * t.stride + i * kWidth) * t.keep[r];
   }
   for (int64_t j = t.begin; j < t.end; j++) {
     Vec weight[R];
@@ -98,7 +105,7 @@ void add_values_block(const ValueTile<T>& t, Lanes lanes) {
     }
   }
   for (int r = 0; r < R; r++) {
-    for (int i = 0; i < N; i++) lanes.write(t.to + r * t.depth + i * kWidth, acc[r][i]);
+    for (int i = 0; i < N; i++) lanes.write(t.to + r * t.stride + i * kWidth, acc[r][i]);
   }
 }
 
@@ -113,9 +120,9 @@ void add_values_columns(const ValueTile<T>& t, int64_t rows, Lanes lanes) {
 template <typename T>
 void add_values(const ValueTile<T>& t, int64_t rows) {
   int64_t d = 0;
-  for (; d + 4 * kWidth <= t.depth; d += 4 * kWidth) add_values_columns<4>(t.from(0, d), rows, WholeVec{});
-  for (; d + kWidth <= t.depth; d += kWidth) add_values_columns<1>(t.from(0, d), rows, WholeVec{});
-  if (d < t.depth) add_values_columns<1>(t.from(0, d), rows, PartOfVec{t.depth - d});
+  for (; d + 4 * kWidth <= t.columns; d += 4 * kWidth) add_values_columns<4>(t.from(0, d), rows, WholeVec{});
+  for (; d + kWidth <= t.columns; d += kWidth) add_values_columns<1>(t.from(0, d), rows, WholeVec{});
+  if (d < t.columns) add_values_columns<1>(t.from(0, d), rows, PartOfVec{t.columns - d});
 }
 
 struct Span {
@@ -137,15 +144,17 @@ struct QueryBlock {
   alignas(64) float q[kBlock * kMaxDepth];  // times the scale
   alignas(64) float acc[kBlock * kMaxDepth];
   alignas(64) float scores[kBlock * kTile];
-  alignas(64) float wide[kTile * kMaxDepth];  // a tile of keys or values as f32
+  // Keys or values as f32, or keys laid across.
+  alignas(64) float wide[kMostWideKeys * kMaxDepth];
+  static_assert(kTile * kWideColumns <= kMostWideKeys * kMaxDepth);
 
-  // Calls body with the rows of one tile: as they are stored, or widened once when enough query rows share them.
+  // Calls body with some rows of slots: as they are stored, or widened when enough query rows share them.
   template <typename T, typename F>
-  void with_tile(Rows<T> slots, int64_t n, F body) {
+  void with_rows(Rows<T> slots, int64_t n, int64_t columns, F body) {
     if constexpr (sizeof(T) != sizeof(float)) {
       if (rows > kDirectRows) {
-        for (int64_t j = 0; j < n; j++) convert_row(slots.row(j), wide + j * depth, depth);
-        return body(Rows<float>{wide, depth});
+        for (int64_t j = 0; j < n; j++) convert_row(slots.row(j), wide + j * columns, columns);
+        return body(Rows<float>{wide, columns});
       }
     }
     return body(slots);
@@ -162,10 +171,24 @@ struct QueryBlock {
   // scores[r, j] = q_r · key_j for some slots and rows from…; entries a row does not see are −inf.
   template <typename T>
   void score_tile(Rows<T> keys, const Span& slots, int64_t from) {
-    with_tile(keys.from(slots.first), slots.count, [&](auto tile) {
-      const Rows<float> queries{q + from * depth, depth};
-      dot_rows(DotTile{queries, tile, depth, scores + from * kTile, kTile}, rows - from, slots.count);
-    });
+    int64_t j = 0;
+#if defined(__AVX512F__)
+    if (rows - from > kAcrossAbove && depth % kWidth == 0) {
+      for (; j + kAcrossKeys <= slots.count; j += kAcrossKeys) {
+        lay_across(keys.from(slots.first + j), depth, wide);
+        across_rows({q + from * depth, depth}, wide, rows - from, depth, scores + from * kTile + j, kTile);
+      }
+    }
+#endif
+    for (; j < slots.count; j += kWideKeys) {
+      const int64_t n = least_of(kWideKeys, slots.count - j);
+      with_rows(keys.from(slots.first + j), n, depth, [&](auto some) {
+        for (int64_t r = from; r < rows; r += kNearRows) {
+          const Rows<float> queries{q + r * depth, depth};
+          dot_rows(DotTile{queries, some, depth, scores + r * kTile + j, kTile}, least_of(kNearRows, rows - r), n);
+        }
+      });
+    }
     for (int64_t r = from; r < rows; r++) {
       for (int64_t j = least_of(slots.count, visible[r] - slots.first); j < kTile; j++) scores[r * kTile + j] = -__builtin_inff();
     }
@@ -185,7 +208,11 @@ struct QueryBlock {
       prefetch(head.values.from(at), slots.count);
       score_tile(head.keys, slots, from);
       weigh(from, slots.count);
-      with_tile(head.values.from(at), slots.count, [&](auto tile) { add_tile(tile, slots, from); });
+      for (int64_t d = 0; d < depth; d += kWideColumns) {
+        const Rows<T> values{head.values.row(at) + d, head.values.stride};
+        const int64_t columns = least_of(kWideColumns, depth - d);
+        with_rows(values, slots.count, columns, [&](auto some) { add_tile(some, slots, {from, d, columns}); });
+      }
     }
   }
 
@@ -224,15 +251,21 @@ struct QueryBlock {
     }
   }
 
+  struct Target {
+    int64_t from, column, columns;  // rows from…, some of their columns
+  };
+
   // All rows see `shared` slots of the tile, which are added at once; what later rows see beyond follows row by row.
   template <typename T>
-  void add_tile(Rows<T> values, const Span& slots, int64_t from) {
-    const int64_t shared = least_of(slots.count, visible[from] - slots.first);
-    const ValueTile<T> t{keep + from, scores + from * kTile, values, 0, shared, acc + from * depth, depth};
+  void add_tile(Rows<T> values, const Span& slots, const Target& to) {
+    static constexpr float kOne = 1.0f;
+    const int64_t from = to.from, shared = least_of(slots.count, visible[from] - slots.first);
+    const ValueTile<T> t{keep + from, scores + from * kTile, values, 0, shared, acc + from * depth + to.column,
+                         depth, to.columns};
     add_values(t, rows - from);
     for (int64_t r = from; r < rows; r++) {
-      keep[r] = 1.0f;
       ValueTile<T> rest = t.from(r - from, 0);
+      rest.keep = &kOne;
       rest.begin = shared;
       rest.end = least_of(slots.count, visible[r] - slots.first);
       if (rest.begin < rest.end) add_values(rest, 1);
