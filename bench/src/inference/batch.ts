@@ -30,10 +30,18 @@ export async function batchSection(options: SectionOptions): Promise<SectionResu
     const bytes = stepBytes(format, { batch, stored: budget })
     const steps = windowTokens / turns.seconds('many')
     figures.push(
-      { name: `one sequence, ${budget} tokens per head`, value: windowTokens / turns.seconds('one'), unit: 'tokens/s' },
+      {
+        name: `one sequence, ${budget} tokens per head`,
+        value: windowTokens / turns.seconds('one'),
+        unit: 'tokens/s',
+      },
       { name: `${batch} sequences, together`, value: batch * steps, unit: 'tokens/s' },
       { name: 'gain', value: batch / turns.ratio('many', 'one'), goal: { atLeast: goal }, unit: 'ratio' },
-      { name: `share of the read bandwidth, ${batch} sequences`, value: (bytes * steps) / turns.ceilings.bandwidth, unit: 'share' },
+      {
+        name: `share of the read bandwidth, ${batch} sequences`,
+        value: (bytes * steps) / turns.ceilings.bandwidth,
+        unit: 'share',
+      },
     )
     windows[`one ${budget}`] = turns.windows.one
     windows[`many ${budget}`] = turns.windows.many

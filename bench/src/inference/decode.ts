@@ -43,7 +43,12 @@ export async function decodeSection(options: SectionOptions): Promise<SectionRes
         unit: 'ratio',
       },
       { name: 'read bandwidth of this process', value: turns.ceilings.bandwidth / 1e9, unit: 'GB/s' },
-      { name: 'share of it', value: bandwidth / turns.ceilings.bandwidth, goal: { atLeast: 0.7 }, unit: 'share' },
+      {
+        name: 'share of it',
+        value: bandwidth / turns.ceilings.bandwidth,
+        goal: { atLeast: 0.7 },
+        unit: 'share',
+      },
     ],
     windows: turns.windows,
   }

@@ -7,17 +7,20 @@ import { percent, printTable } from '../training/report.ts'
 import { batchSection } from './batch.ts'
 import { decodeSection } from './decode.ts'
 import { evictionSection } from './eviction.ts'
+import { goalText, valueText } from './figure-text.ts'
 import { longSection } from './long.ts'
 import { OtherWork } from './other-work.ts'
 import { prefillSection } from './prefill.ts'
 import type { Section } from './section.ts'
 import { soakSection } from './soak.ts'
+import { type SectionLine, writeSpeedReport } from './speed-report.ts'
 import { startSection } from './start.ts'
-import { goalText, valueText } from './figure-text.ts'
 import { weightFormat } from './weight-formats.ts'
 
 // Times inference against llama.cpp. Packages are used as built: `node tooling/run.mjs build` comes first. TRIMKV_CPU chooses
-// the instruction set. Options: `--only decode,prefill`, `--weights bf16`, `--threads 2`, `--rounds 9`.
+// the instruction set. Options: `--only decode,prefill` (default: all sections), `--weights bf16`, `--threads 2`, `--rounds 9`;
+// `--report` measures nothing and writes docs/speed.md from the results. The first run writes 2.4 GB to the temporary folder,
+// `long` 5.6 GB more. llama.cpp waits in loops: on a busy machine it falls behind by multiples, so look at what others use.
 const sections: Readonly<Record<string, Section>> = {
   decode: decodeSection,
   prefill: prefillSection,
@@ -28,6 +31,8 @@ const sections: Readonly<Record<string, Section>> = {
   long: longSection,
 }
 const results = fileURLToPath(new URL('../../results/', import.meta.url))
+const resultLines = `${results}inference.jsonl`
+const report = fileURLToPath(new URL('../../../docs/speed.md', import.meta.url))
 
 const { values } = parseArgs({
   options: {
@@ -35,6 +40,7 @@ const { values } = parseArgs({
     weights: { type: 'string', default: 'bf16' },
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '9' },
+    report: { type: 'boolean', default: false },
   },
 })
 
@@ -52,7 +58,7 @@ const options = {
   rounds: wholeNumber('rounds'),
   print,
 }
-const names = values.only.split(',')
+const names = values.report ? [] : values.only.split(',')
 for (const name of names) {
   if (name in sections) continue
   fail('TRIMKV_OPTION', `there is no section ${name}`, {
@@ -70,6 +76,15 @@ for (const name of names) {
     ...result.figures.map((figure) => [figure.name, valueText(figure), goalText(figure)]),
   ])
   const { weights, threads, rounds } = options
-  const line = { section: name, weights, threads, rounds, ...result, busyElsewhere, run: runFacts() }
-  await appendFile(`${results}inference.jsonl`, `${JSON.stringify(line)}\n`)
+  const line: SectionLine = {
+    section: name,
+    weights,
+    threads,
+    rounds,
+    ...result,
+    busyElsewhere,
+    run: runFacts(),
+  }
+  await appendFile(resultLines, `${JSON.stringify(line)}\n`)
 }
+if (values.report) await writeSpeedReport(resultLines, report)

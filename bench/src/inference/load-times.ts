@@ -1,4 +1,4 @@
-import { loadModel, type LoadModelOptions } from '@trimkv/engine'
+import { type LoadModelOptions, loadModel } from '@trimkv/engine'
 import { answer, childOptions } from '../training/child-process.ts'
 import { secondsOf } from '../training/interleaved.ts'
 import { SessionReader } from './reader.ts'

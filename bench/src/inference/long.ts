@@ -3,7 +3,7 @@ import { createDevice, type Device } from '@trimkv/tensor'
 import { cachedFile, checkpointFolder, gatesFolder, ggufFile, promptIds } from './bench-files.ts'
 import { type LlamaCpp, type LlamaReader, openLlamaCpp } from './llama-reader.ts'
 import { SessionReader } from './reader.ts'
-import { type Figure, type SectionOptions, type SectionResult, takeTurns, type Turns } from './section.ts'
+import { type Figure, type SectionOptions, type SectionResult, type Turns, takeTurns } from './section.ts'
 
 const budget = 1024
 const early = 2048
@@ -16,7 +16,12 @@ const windowTokens = 8
 /** A sequence with so many tokens in llama.cpp's cache: read once, then taken from a file. */
 async function filled(
   peer: LlamaCpp,
-  at: { readonly tokens: number; readonly flashAttention: boolean; readonly name: string; readonly room: number },
+  at: {
+    readonly tokens: number
+    readonly flashAttention: boolean
+    readonly name: string
+    readonly room: number
+  },
 ): Promise<LlamaReader> {
   const { tokens, flashAttention, name, room } = at
   const reader = await peer.reader({ flashAttention, tokens: tokens + room })

@@ -1,6 +1,5 @@
-import { modelShape } from '@trimkv/models'
-import { specOf } from '@trimkv/models'
 import { parseModelConfig } from '@trimkv/io'
+import { modelShape, specOf } from '@trimkv/models'
 import { qwen3Config } from '../training/qwen3-checkpoint.ts'
 import { shape } from './bench-files.ts'
 import type { WeightFormat } from './weight-formats.ts'
@@ -9,8 +8,13 @@ const { parameters } = modelShape(specOf(parseModelConfig(qwen3Config, 'config.j
 const kvBytes = 2 // keys and values are kept in bf16
 
 /** Bytes that a step must read: every weight once for all sequences, and what each sequence has stored. */
-export function stepBytes(format: WeightFormat, { batch, stored }: { batch: number; stored: number }): number {
-  return parameters * format.bytes + batch * stored * 2 * shape.layers * shape.kvHeads * shape.headDim * kvBytes
+export function stepBytes(
+  format: WeightFormat,
+  { batch, stored }: { batch: number; stored: number },
+): number {
+  return (
+    parameters * format.bytes + batch * stored * 2 * shape.layers * shape.kvHeads * shape.headDim * kvBytes
+  )
 }
 
 /**

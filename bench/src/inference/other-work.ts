@@ -32,6 +32,8 @@ export class OtherWork {
   /** Of the time of all processors since this object was made. */
   share(): number {
     const { busy, all } = machineTimes()
-    return Math.max(0, busy - this.#machine.busy - (ownTicks() - this.#own)) / Math.max(1, all - this.#machine.all)
+    return (
+      Math.max(0, busy - this.#machine.busy - (ownTicks() - this.#own)) / Math.max(1, all - this.#machine.all)
+    )
   }
 }

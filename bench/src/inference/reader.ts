@@ -27,10 +27,7 @@ export class SessionReader implements Reader {
   readonly #samplers: Sampler[]
   #last: number[] = []
 
-  constructor(
-    model: Model,
-    options: CacheOptions & { readonly batch?: number; readonly maxTokens: number },
-  ) {
+  constructor(model: Model, options: CacheOptions & { readonly batch?: number; readonly maxTokens: number }) {
     const { batch = 1, maxTokens, ...cache } = options
     this.#maxTokens = maxTokens
     this.#samplers = Array.from({ length: batch }, () => createSampler({}))
@@ -71,7 +68,9 @@ export class SessionReader implements Reader {
       const ids = this.#last.map((id) => [id])
       const { values } = await this.session.forward({ ids, output: { kind: 'last' } })
       const vocab = values.length / ids.length
-      this.#last = this.#samplers.map((sampler, row) => sampler.next(values.subarray(row * vocab, (row + 1) * vocab)))
+      this.#last = this.#samplers.map((sampler, row) =>
+        sampler.next(values.subarray(row * vocab, (row + 1) * vocab)),
+      )
     }
   }
 

@@ -32,7 +32,12 @@ const firstText = (): Promise<void> =>
   })
 
 /** How long one waits before anything is there. */
-export async function startSection({ rounds, format, threads, weights }: SectionOptions): Promise<SectionResult> {
+export async function startSection({
+  rounds,
+  format,
+  threads,
+  weights,
+}: SectionOptions): Promise<SectionResult> {
   const folder = await checkpointFolder()
   const child = { folder, threads, load: format.load }
   await runChild<LoadTimes>('../inference/load-times.ts', child) // the page cache is warm from here on
@@ -55,7 +60,11 @@ export async function startSection({ rounds, format, threads, weights }: Section
         unit: 'seconds',
       },
       { name: "loading Qwen3-0.6B's shape", value: median(load), goal: { atMost: 0.5 }, unit: 'seconds' },
-      { name: 'its first token after a prompt of one, from a loaded model', value: median(first), unit: 'seconds' },
+      {
+        name: 'its first token after a prompt of one, from a loaded model',
+        value: median(first),
+        unit: 'seconds',
+      },
     ],
     windows: { text, load, first },
   }

@@ -109,5 +109,6 @@ export const attentionCases: OpCases<AttentionAttrs> = {
     at({ layout: full(1, 8, 1024), C: 1, G: 2, D: 128, dtype: 'bf16', score: decay, columns: 1 }),
     at({ layout: full(1, 8, 1024), C: 1, G: 4, D: 128, dtype: 'bf16' }),
     at({ layout: full(1, 8, 1024), C: 512, G: 2, D: 128, dtype: 'bf16' }),
+    at({ layout: full(8, 8, 128), C: 1, G: 2, D: 128, dtype: 'bf16' }),
   ],
 }
