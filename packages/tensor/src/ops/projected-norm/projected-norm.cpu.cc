@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "core/dot-tile.h"
 #include "core/load.h"
 #include "core/slot-table.h"
@@ -43,8 +41,14 @@ struct Norms {
         const Rows<T> rows{data_of<T>(weight) + e * weight.stride[0] + (h * group + g) * D, weight.stride[0]};
         const int64_t outputs = least(kOutputs, E - e);
         dot_rows(DotTile<float, T>{values, rows, D, moved, kOutputs}, n, outputs);
+        // A block in f32 lanes, blocks in f64: a chain of f64 sums would take as long as the products.
         for (int64_t t = 0; t < n; t++) {
-          for (int64_t i = 0; i < outputs; i++) sums[t] += static_cast<double>(std::fabs(moved[t * kOutputs + i]));
+          Vec lanes_sum{};
+          each_vec(outputs, [&](int64_t i, int64_t lanes) {
+            const Vec x = load_some(moved + t * kOutputs + i, lanes);
+            lanes_sum += max(x, -x);
+          });
+          sums[t] += static_cast<double>(sum(lanes_sum));
         }
       }
     }
