@@ -11,6 +11,16 @@ export const variants = {
   release: { folder: 'build', settings: ['-DCMAKE_BUILD_TYPE=Release'] },
   debug: { folder: 'build-debug', settings: ['-DCMAKE_BUILD_TYPE=Debug'] },
   sanitize: { folder: 'build-asan', settings: ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DTRIMKV_SANITIZE=ON'] },
+  // Quick to build: little optimisation, one instruction set.
+  'sanitize-sample': {
+    folder: 'build-asan-sample',
+    settings: [
+      '-DCMAKE_BUILD_TYPE=None',
+      '-DCMAKE_CXX_FLAGS=-O1',
+      '-DTRIMKV_SANITIZE=ON',
+      '-DTRIMKV_ONE_ISA=ON',
+    ],
+  },
   tests: { folder: 'build-tsan', settings: ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DTRIMKV_TESTS=ON'] },
 }
 

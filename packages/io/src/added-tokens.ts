@@ -14,10 +14,17 @@ export interface AddedToken {
   readonly rstrip: boolean
 }
 
-/** @throws TrimError `TRIMKV_FORMAT` */
+/** Published tokenizers have up to some thousands; every text is searched for each of them. */
+const mostTokens = 2 ** 14
+
+/** @throws TrimError `TRIMKV_FORMAT`; `TRIMKV_UNSUPPORTED` for more than 2^14 */
 export function readAddedTokens(value: unknown, file: string): readonly AddedToken[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) return malformed({ file, field: 'added_tokens', expected: 'a list', got: value })
+  if (value.length > mostTokens) {
+    const code = 'TRIMKV_UNSUPPORTED'
+    malformed({ code, file, field: 'added_tokens', expected: `at most ${mostTokens}`, got: value.length })
+  }
   return value.map((token: unknown, index) => {
     const field = `added_tokens[${index}]`
     if (!isJsonObject(token)) return malformed({ file, field, expected: 'an object', got: token })

@@ -49,7 +49,7 @@ export function decodeUtf8(bytes: Uint8Array, file: string, field: string): stri
   }
 }
 
-/** @throws TrimError `TRIMKV_FORMAT` when `text` is not strict JSON of one object */
+/** @throws TrimError `TRIMKV_FORMAT` when `text` is not strict JSON of one object, or nested too deeply */
 export function parseJsonObject(text: string, file: string, field: string): JsonObject {
   let value: unknown
   try {
@@ -60,9 +60,20 @@ export function parseJsonObject(text: string, file: string, field: string): Json
       : 'the file may be truncated or a Git LFS pointer; fetch it again'
     malformed({ file, field, expected: 'JSON', got: cause, hint, cause })
   }
-  if (isJsonObject(value)) return value
-  return malformed({ file, field, expected: 'a JSON object', got: value })
+  if (!isJsonObject(value)) malformed({ file, field, expected: 'a JSON object', got: typeof value })
+  if (isDeeper(value, deepestNesting)) {
+    malformed({ file, field, expected: `at most ${deepestNesting} levels of nesting`, got: 'more' })
+  }
+  return value
 }
+
+/** No file needs a tenth of it; what walks a value may then recurse. */
+const deepestNesting = 200
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)))
 
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -13,13 +13,16 @@ interface Finding {
   readonly code?: ErrorCode
 }
 
-const longestShown = 96
+/** Characters of a message that come from a file: one value, and a place or an expectation that names things of it. */
+const longest = { value: 96, place: 480 }
+
+const shortened = (text: string, length: number): string =>
+  text.length <= length ? text : `${text.slice(0, length)}…`
 
 function show(value: unknown): string {
-  if (value instanceof Error) return value.message
+  if (value instanceof Error) return shortened(value.message, longest.place)
   if (typeof value === 'bigint') return String(value)
-  const text = value === undefined ? 'nothing' : JSON.stringify(value)
-  return text.length <= longestShown ? text : `${text.slice(0, longestShown)}…`
+  return shortened(value === undefined ? 'nothing' : JSON.stringify(value), longest.value)
 }
 
 /**
@@ -35,8 +38,8 @@ export function malformed({
   cause,
   code = 'TRIMKV_FORMAT',
 }: Finding): never {
-  return fail(code, `${file}: ${field}`, {
-    why: [`expected ${expected}`, `got ${show(got)}`],
+  return fail(code, `${file}: ${shortened(field, longest.place)}`, {
+    why: [`expected ${shortened(expected, longest.place)}`, `got ${show(got)}`],
     details: { file, field, expected, got },
     ...(hint === undefined ? {} : { hint }),
     ...(cause === undefined ? {} : { cause }),

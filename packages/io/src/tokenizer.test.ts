@@ -199,6 +199,12 @@ describe('a malformed tokenizer', () => {
       'TRIMKV_FORMAT',
       /added_tokens\[0\]/,
     ],
+    [
+      'more added tokens than any text should be searched for',
+      { added_tokens: Array.from({ length: 16_385 }, (_, i) => ({ id: 1000 + i, content: `t${i}` })) },
+      'TRIMKV_UNSUPPORTED',
+      /added_tokens[\s\S]*16384[\s\S]*16385/,
+    ],
     ['no decoder', { decoder: null }, 'TRIMKV_UNSUPPORTED', /decoder/],
     [
       'a decoder of another kind',
@@ -217,6 +223,18 @@ describe('a malformed tokenizer', () => {
       'TRIMKV_UNSUPPORTED',
       /Strip/,
     ],
+    [
+      'a post-processor of other values',
+      { post_processor: { type: 'TemplateProcessing', single: ['t', 7], pair: [], special_tokens: {} } },
+      'TRIMKV_FORMAT',
+      /a tokenizer/,
+    ],
+    [
+      'a post-processor without a list',
+      { post_processor: { type: 'TemplateProcessing', single: 1, pair: [], special_tokens: {} } },
+      'TRIMKV_FORMAT',
+      /a tokenizer/,
+    ],
   ])('is refused: %s', async (_, change, code, message) => {
     const dir = folder.folder({ 'tokenizer.json': { ...good, ...change } })
     await expectTrimError(() => loadTokenizer(dir), code, message)
@@ -228,4 +246,13 @@ describe('a malformed tokenizer', () => {
     await expectTrimError(() => loadTokenizer(cut), 'TRIMKV_FORMAT', /JSON/)
     expect((await loadTokenizer(folder.folder({ 'tokenizer.json': good }))).eosTokenId).toBeUndefined()
   })
+})
+
+it('refuses a text that would not fit', async () => {
+  const tokenizer = await load('qwen2-bpe')
+  await expectTrimError(
+    () => tokenizer.encode('x'.repeat(100_000_000)),
+    'TRIMKV_OPTION',
+    /100000000[\s\S]*8388608/,
+  )
 })

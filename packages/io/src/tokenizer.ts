@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
+import { fail } from '@trimkv/tensor'
 import { type AddedToken, readAddedTokens, stripAroundTokens } from './added-tokens.ts'
 import { isJsonObject, type JsonObject, readJsonObject, readJsonObjectIfAny } from './json-file.ts'
 import { malformed } from './malformed.ts'
@@ -20,7 +21,10 @@ export interface Tokenizer extends TokenText {
   readonly eosToken: string | undefined
   readonly bosTokenId: number | undefined
   readonly eosTokenId: number | undefined
-  /** Lone surrogates in `text` count as U+FFFD. */
+  /**
+   * Lone surrogates in `text` count as U+FFFD.
+   * @throws TrimError `TRIMKV_OPTION` for more than 2^23 characters; `TRIMKV_FORMAT` when the file turns out malformed where only this text leads
+   */
   encode(text: string, options?: EncodeOptions): number[]
   /** The token as the vocabulary spells it, for example `Ġthe`. */
   idToToken(id: number): string | undefined
@@ -51,6 +55,13 @@ export function tokenizerOf(json: JsonObject, config: JsonObject, file: string):
   const strip = stripAroundTokens(added)
   const special = new Set(added.filter((token) => token.special).map((token) => token.id))
   const isSpecial = (id: number): boolean => special.has(id)
+  const encode: Tokenizer['encode'] = (text, { addSpecialTokens = true } = {}) => {
+    checkLength(text)
+    const prepared = strip(Buffer.from(text).toString())
+    return asTokenizer(file, () => library.encode(prepared, { add_special_tokens: addSpecialTokens }).ids)
+  }
+  // The library looks at parts of the file only when it uses them.
+  encode('a')
   const bosToken = specialTokenText(config.bos_token)
   const eosToken = specialTokenText(config.eos_token)
   return {
@@ -59,8 +70,7 @@ export function tokenizerOf(json: JsonObject, config: JsonObject, file: string):
     eosToken,
     bosTokenId: bosToken === undefined ? undefined : idOf.get(bosToken),
     eosTokenId: eosToken === undefined ? undefined : idOf.get(eosToken),
-    encode: (text, { addSpecialTokens = true } = {}) =>
-      library.encode(strip(Buffer.from(text).toString()), { add_special_tokens: addSpecialTokens }).ids,
+    encode,
     ...createTokenText({ tokens, isSpecial }, createDecoder),
     idToToken: (id) => tokens[id],
     tokenToId: (token) => idOf.get(token),
@@ -78,13 +88,29 @@ export function specialTokenText(value: unknown): string | undefined {
 const withoutStripping = (token: AddedToken): AddedToken =>
   token.normalized ? token : { ...token, lstrip: false, rstrip: false }
 
-function createLibraryTokenizer(json: JsonObject, file: string): LibraryTokenizer {
+// Without tokenizer_config.json: what the library takes from there, the original does not.
+const createLibraryTokenizer = (json: JsonObject, file: string): LibraryTokenizer =>
+  asTokenizer(file, () => new LibraryTokenizer(json, {}))
+
+/** Does `work` of the library, which trusts the file: what it throws is a fault of the file. */
+function asTokenizer<T>(file: string, work: () => T): T {
   try {
-    // Without tokenizer_config.json: what the library takes from there, the original does not.
-    return new LibraryTokenizer(json, {})
+    return work()
   } catch (cause) {
     return malformed({ file, field: 'content', expected: 'a tokenizer', got: cause, cause })
   }
+}
+
+/** Characters of a text: more than any model reads, and the ids of a longer one would not fit into memory. */
+const longestText = 2 ** 23
+
+function checkLength({ length }: string): void {
+  if (length <= longestText) return
+  fail('TRIMKV_OPTION', `a text of ${length} characters cannot be encoded`, {
+    why: [`at most ${longestText} are taken at once`],
+    hint: 'shorten it, or encode it in parts and give the ids',
+    details: { length, limit: longestText },
+  })
 }
 
 /** No model has more tokens than this; ids index arrays. */

@@ -1,3 +1,7 @@
 export { type Closeness, closeness, relativeError } from './closeness.ts'
+export { FieldBytes } from './fuzz/field-bytes.ts'
+export { type FuzzCase, type FuzzTarget, fuzzTarget, pick } from './fuzz/fuzz-target.ts'
+export { mutateBytes } from './fuzz/mutate-bytes.ts'
+export { mutateJson } from './fuzz/mutate-json.ts'
 export { type SeededRandom, seededRandom } from './seeded-random.ts'
 export { type CloseBounds, toBeClose } from './to-be-close.ts'

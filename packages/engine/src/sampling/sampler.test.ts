@@ -100,6 +100,12 @@ describe('createSampler', () => {
     )
   })
 
+  it('draws among infinite logits alone', () => {
+    const logits = Float32Array.of(3, Infinity, -Infinity, NaN, Infinity)
+    for (const options of [{ temperature: 1 }, { temperature: 1, topP: 0.9 }, { temperature: 0.1, topK: 4 }])
+      expect(new Set(draw(options, logits, 60))).toEqual(new Set([1, 4]))
+  })
+
   it('fails instead of choosing among logits that are all NaN', () => {
     const logits = new Float32Array(4).fill(NaN)
     expect(() => createSampler({}).next(logits)).toThrow(

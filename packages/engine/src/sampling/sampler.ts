@@ -108,7 +108,8 @@ export function createSampler(options: SamplingOptions, promptIds: Iterable<numb
     const best = largest(values)
     if (temperature === 0) return best
     const peak = values[best]!
-    const weight = (id: number) => Math.exp((values[id]! - peak) / temperature)
+    // Where the peak is infinite, the difference from it would be no number.
+    const weight = (id: number) => (values[id] === peak ? 1 : Math.exp((values[id]! - peak) / temperature))
     const all = topK >= values.length && topP === 1 && minP === 0
     return pick(
       all ? everything(values, weight) : filtered(values, weight, settings),

@@ -1,12 +1,12 @@
 #include "core/isa.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(TRIMKV_ONE_ISA)
 #include <cpuid.h>
 #endif
 
 namespace trimkv {
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(TRIMKV_ONE_ISA)
 namespace {
 
 struct Features {

@@ -1,0 +1,34 @@
+import { createDevice } from '@trimkv/tensor'
+import { fuzzTarget } from '@trimkv/testing'
+import { deviceStorage } from '../../src/storage.ts'
+import { drawArenaRun, replayArenaRun, shrinkArenaRun } from '../arena-model.ts'
+
+const device = createDevice({ threads: 1 })
+const backend = { storage: deviceStorage(device), ops: device.ops }
+
+/** Operations of one case. */
+const length = 100
+
+/** The slot arena against plain lists of tokens. */
+export const target = fuzzTarget({
+  covers: [
+    'packages/cache/src/kv-arena.ts',
+    'packages/cache/src/bound-cache.ts',
+    'packages/cache/src/step-plan.ts',
+    'packages/cache/src/append-tokens.ts',
+    'packages/cache/src/slot-set.ts',
+    'packages/cache/src/rate-slots.ts',
+    'packages/cache/src/cache-meter.ts',
+  ],
+  createCase(random) {
+    const run = drawArenaRun(random, length)
+    return {
+      run() {
+        const before = device.liveTensors()
+        const found = replayArenaRun(run, backend)
+        if (found) throw new Error(`${found.problem}\n${JSON.stringify(shrinkArenaRun(run, backend))}`)
+        if (device.liveTensors() !== before) throw new Error('tensors were not freed')
+      },
+    }
+  },
+})

@@ -1,0 +1,164 @@
+// @ts-check
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BundleCoverage } from './coverage.mjs'
+import { keepFinding } from './keep-finding.mjs'
+
+/**
+ * @typedef {object} Finding
+ * @property {number} seed of the case
+ * @property {string} problem
+ */
+
+/**
+ * @typedef {object} Outcome
+ * @property {string} name
+ * @property {number} seed
+ * @property {number} cases
+ * @property {number} accepted
+ * @property {number} refused
+ * @property {Readonly<Record<string, number>>} codes how often each error was the answer
+ * @property {number} slowestMs
+ * @property {number} seconds
+ * @property {Finding[]} findings
+ * @property {import('./coverage.mjs').FileCoverage[]} coverage
+ */
+
+/**
+ * @typedef {object} Run
+ * @property {string} root
+ * @property {string} folder for files while it runs
+ * @property {string} kept folder for the files of findings
+ * @property {string} name of the target
+ * @property {string} bundle
+ * @property {number} cases
+ * @property {number} seed of the first case; the others follow
+ * @property {number} lanes processes at a time
+ * @property {(done: number) => void} [onProgress]
+ */
+
+const worker = fileURLToPath(new URL('worker.mjs', import.meta.url))
+const batchCases = 2500
+const hangMs = 5000
+/** MiB of JavaScript values: what a case takes beyond this ends its process, which is a finding. */
+const heapLimit = 384
+
+/**
+ * Runs all cases of a target in processes of their own. One that crashes or hangs costs its case, not the run.
+ * @param {Run} run
+ * @returns {Promise<Outcome>}
+ */
+export async function runTarget(run) {
+  const started = performance.now()
+  const coverage = new BundleCoverage(readFileSync(run.bundle, 'utf8'))
+  /** @type {Outcome & { codes: Record<string, number> }} */
+  const outcome = {
+    name: run.name,
+    seed: run.seed,
+    cases: 0,
+    accepted: 0,
+    refused: 0,
+    codes: {},
+    slowestMs: 0,
+    seconds: 0,
+    findings: [],
+    coverage: [],
+  }
+  let next = 0
+  const work = async (/** @type {number} */ lane) => {
+    while (next < run.cases) {
+      const first = next
+      next = Math.min(run.cases, next + batchCases)
+      await runRange(run, { lane, first, end: next }, { outcome, coverage })
+      run.onProgress?.(outcome.cases)
+    }
+  }
+  await Promise.all(Array.from({ length: run.lanes }, (_, lane) => work(lane)))
+  outcome.seconds = (performance.now() - started) / 1000
+  return outcome
+}
+
+/**
+ * @param {Run} run
+ * @param {{ lane: number, first: number, end: number }} range
+ * @param {{ outcome: Outcome & { codes: Record<string, number> }, coverage: BundleCoverage }} into
+ */
+async function runRange(run, { lane, first, end }, { outcome, coverage }) {
+  for (let from = first; from < end; ) {
+    const paths = {
+      folder: join(run.folder, `${run.name}-${lane}`),
+      progress: join(run.folder, `${run.name}-${lane}.progress`),
+      results: join(run.folder, `${run.name}-${lane}-${from}.json`),
+    }
+    const { name, bundle, seed, kept } = run
+    const ended = await runBatch({ name, bundle, seed, kept, first: from, end, ...paths }, run.root)
+    if (ended === undefined) {
+      const { counts, codes, findings, slowestMs, script, covers } = JSON.parse(
+        readFileSync(paths.results, 'utf8'),
+      )
+      outcome.accepted += counts.accepted
+      outcome.refused += counts.refused
+      for (const [code, count] of Object.entries(codes))
+        outcome.codes[code] = (outcome.codes[code] ?? 0) + count
+      outcome.findings.push(...findings)
+      outcome.slowestMs = Math.max(outcome.slowestMs, slowestMs)
+      outcome.cases += end - from
+      coverage.add(script)
+      outcome.coverage = coverage.of(covers)
+      return
+    }
+    // What the process counted before its end is lost; its cases were answered.
+    const finding = { seed: seed + ended.index, problem: ended.problem }
+    keepFinding({ kept, name, folder: paths.folder }, finding)
+    outcome.findings.push(finding)
+    outcome.cases += ended.index + 1 - from
+    from = ended.index + 1
+  }
+}
+
+/**
+ * @param {import('./worker.mjs').Batch} batch
+ * @param {string} root
+ * @returns {Promise<{ index: number, problem: string } | undefined>} the case at which the process ended before its time
+ */
+function runBatch(batch, root) {
+  writeFileSync(batch.progress, Buffer.alloc(0))
+  const flags = [`--max-old-space-size=${heapLimit}`, '--max-semi-space-size=4', '--no-warnings']
+  const child = spawn(process.execPath, [...flags, worker, JSON.stringify(batch)], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      TRIMKV_NATIVE_PATH: process.env.TRIMKV_NATIVE_PATH ?? join(root, 'packages/tensor/build/trimkv.node'),
+    },
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (data) => {
+      said = (said + data).slice(-4000)
+    })
+  const atWork = () => {
+    const bytes = readFileSync(batch.progress)
+    return bytes.length === 8 ? bytes.readDoubleLE() : batch.first
+  }
+  let last = { index: -1, since: performance.now() }
+  let hangs = false
+  const watch = setInterval(() => {
+    const index = atWork()
+    if (index !== last.index) last = { index, since: performance.now() }
+    else if (performance.now() - last.since > hangMs) {
+      hangs = true
+      child.kill('SIGKILL')
+    }
+  }, 250)
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => {
+      clearInterval(watch)
+      if (code === 0 && existsSync(batch.results)) return resolve(undefined)
+      const problem = hangs ? `no answer after ${hangMs} ms` : `ended with ${code ?? signal}: ${said.trim()}`
+      resolve({ index: atWork(), problem })
+    }),
+  )
+}
