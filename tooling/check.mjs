@@ -55,9 +55,22 @@ async function runNativeTests() {
   return { problems: code === 0 ? [] : [output.trim()] }
 }
 
+/** Inputs of every fuzz target in a run of the checks; `pnpm fuzz` does 100 000. */
+const fuzzCases = 500
+
+/** @param {string[]} args of Node */
+const script =
+  (...args) =>
+  async () => {
+    const { code, output } = await runCommand(process.execPath, args, { cwd: root, capture: true })
+    return { problems: code === 0 ? [] : [output.trim()] }
+  }
+
 /** The longest first. @type {Record<string, () => Promise<CheckResult>>} */
 const checks = {
+  sanitizers: script(join(root, 'tooling/native/sanitize.mjs'), '--sample'),
   'native-tests': runNativeTests,
+  fuzz: script(join(root, 'tooling/fuzz/fuzz.mjs'), '--cases', String(fuzzCases)),
   'typed-lint': tool('eslint', ['.', '--max-warnings', '0']),
   types: tool('tsc', ['-p', '.']),
   'tooling-types': tool('tsc', ['-p', 'tooling']),

@@ -35,7 +35,7 @@ export class BundleCoverage {
         this.blocks.add(startOffset)
       }
     }
-    for (let i = 0; i < ran.length; i++) this.ran[i] |= ran[i] ?? 0
+    for (let i = 0; i < ran.length; i++) if (ran[i]) this.ran[i] = 1
   }
 
   /**

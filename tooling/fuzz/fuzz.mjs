@@ -14,6 +14,8 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const document = join(root, 'docs/hardening.md')
 const targets = findTargets(root)
 
+const shownFindings = 5
+
 /** @param {string} problem @returns {never} */
 function stop(problem) {
   const names = targets.map(({ name }) => name).join(' | ')
@@ -58,7 +60,7 @@ try {
     const { name } = target
     const outcome = await runTarget({ root, folder, kept, name, bundle, cases, seed, lanes, onProgress })
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
-    for (const finding of outcome.findings) {
+    for (const finding of outcome.findings.slice(0, shownFindings)) {
       const place = join(kept, `${name}-${finding.seed}`)
       const firstLines = finding.problem.split('\n', 3).join('\n  ')
       process.stdout.write(`✖ ${name}, seed ${finding.seed}: ${firstLines}\n  ${place}\n`)

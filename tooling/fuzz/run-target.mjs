@@ -42,6 +42,8 @@ import { keepFinding } from './keep-finding.mjs'
 const worker = fileURLToPath(new URL('worker.mjs', import.meta.url))
 const batchCases = 2500
 const hangMs = 5000
+/** A target with so many findings needs no more. */
+const mostFindings = 50
 /** MiB of JavaScript values: what a case takes beyond this ends its process, which is a finding. */
 const heapLimit = 384
 
@@ -68,7 +70,7 @@ export async function runTarget(run) {
   }
   let next = 0
   const work = async (/** @type {number} */ lane) => {
-    while (next < run.cases) {
+    while (next < run.cases && outcome.findings.length < mostFindings) {
       const first = next
       next = Math.min(run.cases, next + batchCases)
       await runRange(run, { lane, first, end: next }, { outcome, coverage })
@@ -85,43 +87,42 @@ export async function runTarget(run) {
  * @param {{ lane: number, first: number, end: number }} range
  * @param {{ outcome: Outcome & { codes: Record<string, number> }, coverage: BundleCoverage }} into
  */
-async function runRange(run, { lane, first, end }, { outcome, coverage }) {
-  for (let from = first; from < end; ) {
-    const paths = {
-      folder: join(run.folder, `${run.name}-${lane}`),
-      progress: join(run.folder, `${run.name}-${lane}.progress`),
-      results: join(run.folder, `${run.name}-${lane}-${from}.json`),
-    }
-    const { name, bundle, seed, kept } = run
-    const ended = await runBatch({ name, bundle, seed, kept, first: from, end, ...paths }, run.root)
-    if (ended === undefined) {
-      const { counts, codes, findings, slowestMs, script, covers } = JSON.parse(
-        readFileSync(paths.results, 'utf8'),
-      )
-      outcome.accepted += counts.accepted
-      outcome.refused += counts.refused
-      for (const [code, count] of Object.entries(codes))
-        outcome.codes[code] = (outcome.codes[code] ?? 0) + count
-      outcome.findings.push(...findings)
-      outcome.slowestMs = Math.max(outcome.slowestMs, slowestMs)
-      outcome.cases += end - from
-      coverage.add(script)
-      outcome.coverage = coverage.of(covers)
-      return
-    }
-    // What the process counted before its end is lost; its cases were answered.
-    const finding = { seed: seed + ended.index, problem: ended.problem }
-    keepFinding({ kept, name, folder: paths.folder }, finding)
-    outcome.findings.push(finding)
-    outcome.cases += ended.index + 1 - from
-    from = ended.index + 1
-  }
+async function runRange(run, { lane, first, end }, into) {
+  if (first >= end || into.outcome.findings.length >= mostFindings) return
+  const { root, name, bundle, seed, kept } = run
+  const at = (/** @type {string} */ ending) => join(run.folder, `${name}-${lane}${ending}`)
+  const paths = { folder: at(''), progress: at('.progress'), results: at(`-${first}-${end}.json`) }
+  const ended = await runBatch({ name, bundle, seed, kept, first, end, ...paths }, root)
+  if (ended === undefined) return addResults(readFileSync(paths.results, 'utf8'), into)
+  const finding = { seed: seed + ended.index, problem: ended.problem }
+  keepFinding({ kept, name, folder: paths.folder }, finding)
+  into.outcome.findings.push(finding)
+  into.outcome.cases++
+  // What the process had found out before its end went with it.
+  await runRange(run, { lane, first, end: ended.index }, into)
+  await runRange(run, { lane, first: ended.index + 1, end }, into)
+}
+
+/**
+ * @param {string} results of a batch
+ * @param {{ outcome: Outcome & { codes: Record<string, number> }, coverage: BundleCoverage }} into
+ */
+function addResults(results, { outcome, coverage }) {
+  const { counts, codes, findings, slowestMs, script, covers } = JSON.parse(results)
+  outcome.cases += counts.cases
+  outcome.accepted += counts.accepted
+  outcome.refused += counts.refused
+  for (const [code, count] of Object.entries(codes)) outcome.codes[code] = (outcome.codes[code] ?? 0) + count
+  outcome.findings.push(...findings)
+  outcome.slowestMs = Math.max(outcome.slowestMs, slowestMs)
+  coverage.add(script)
+  outcome.coverage = coverage.of(covers)
 }
 
 /**
  * @param {import('./worker.mjs').Batch} batch
  * @param {string} root
- * @returns {Promise<{ index: number, problem: string } | undefined>} the case at which the process ended before its time
+ * @returns {Promise<{ index: number, problem: string } | undefined>} nothing when all cases were run, else the case at which the process ended before its time
  */
 function runBatch(batch, root) {
   writeFileSync(batch.progress, Buffer.alloc(0))
@@ -139,26 +140,30 @@ function runBatch(batch, root) {
     stream.on('data', (data) => {
       said = (said + data).slice(-4000)
     })
+  /** Undefined before the first case: loading the target takes what it takes. */
   const atWork = () => {
     const bytes = readFileSync(batch.progress)
-    return bytes.length === 8 ? bytes.readDoubleLE() : batch.first
+    return bytes.length === 8 ? bytes.readDoubleLE() : undefined
   }
-  let last = { index: -1, since: performance.now() }
+  /** @type {{ index: number | undefined, since: number }} */
+  let last = { index: undefined, since: performance.now() }
   let hangs = false
   const watch = setInterval(() => {
     const index = atWork()
     if (index !== last.index) last = { index, since: performance.now() }
-    else if (performance.now() - last.since > hangMs) {
+    else if (index !== undefined && performance.now() - last.since > hangMs) {
       hangs = true
       child.kill('SIGKILL')
     }
   }, 250)
-  return new Promise((resolve) =>
+  return new Promise((resolve, reject) =>
     child.on('close', (code, signal) => {
       clearInterval(watch)
       if (code === 0 && existsSync(batch.results)) return resolve(undefined)
       const problem = hangs ? `no answer after ${hangMs} ms` : `ended with ${code ?? signal}: ${said.trim()}`
-      resolve({ index: atWork(), problem })
+      const index = atWork()
+      if (index === undefined) reject(new Error(`${batch.name} cannot be started: ${problem}`))
+      else resolve({ index, problem })
     }),
   )
 }

@@ -1,5 +1,5 @@
 import { createDevice } from '@trimkv/tensor'
-import { fuzzTarget } from '@trimkv/testing'
+import { type FuzzTarget, fuzzTarget } from '@trimkv/testing'
 import { deviceStorage } from '../../src/storage.ts'
 import { drawArenaRun, replayArenaRun, shrinkArenaRun } from '../arena-model.ts'
 
@@ -10,7 +10,7 @@ const backend = { storage: deviceStorage(device), ops: device.ops }
 const length = 100
 
 /** The slot arena against plain lists of tokens. */
-export const target = fuzzTarget({
+export const target: FuzzTarget = fuzzTarget({
   covers: [
     'packages/cache/src/kv-arena.ts',
     'packages/cache/src/bound-cache.ts',
@@ -20,6 +20,7 @@ export const target = fuzzTarget({
     'packages/cache/src/rate-slots.ts',
     'packages/cache/src/cache-meter.ts',
   ],
+  every: 10,
   createCase(random) {
     const run = drawArenaRun(random, length)
     return {

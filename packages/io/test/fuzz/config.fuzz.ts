@@ -1,4 +1,4 @@
-import { fuzzTarget, mutateJson, pick } from '@trimkv/testing'
+import { type FuzzTarget, fuzzTarget, mutateJson, pick } from '@trimkv/testing'
 import { parseGatesConfig } from '../../src/gates-checkpoint.ts'
 import { readGenerationConfig } from '../../src/generation-config.ts'
 import { readJsonObject } from '../../src/json-file.ts'
@@ -26,7 +26,7 @@ const generation = [
   }),
 ]
 
-export const target = fuzzTarget({
+export const target: FuzzTarget = fuzzTarget({
   covers: [
     'packages/io/src/model-config.ts',
     'packages/io/src/config-fields.ts',

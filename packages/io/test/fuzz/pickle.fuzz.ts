@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { fuzzTarget, mutateBytes, pick, type SeededRandom } from '@trimkv/testing'
+import { type FuzzTarget, fuzzTarget, mutateBytes, pick, type SeededRandom } from '@trimkv/testing'
 import { openTorchFile } from '../../src/torch-file.ts'
 import { dictPickle, floats, pickleOf, tensorPickle, unicode, writeTorchFile } from '../torch-writer.ts'
 import { goldenBytes } from './golden-text.ts'
@@ -99,7 +99,7 @@ function mutatedPickle(random: SeededRandom): Buffer {
   return Buffer.concat(parts)
 }
 
-export const target = fuzzTarget({
+export const target: FuzzTarget = fuzzTarget({
   covers: [
     'packages/io/src/pickle.ts',
     'packages/io/src/torch-pickle.ts',

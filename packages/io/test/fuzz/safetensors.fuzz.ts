@@ -1,5 +1,12 @@
 import { join } from 'node:path'
-import { fuzzTarget, mutateBytes, mutateJson, pick, type SeededRandom } from '@trimkv/testing'
+import {
+  type FuzzTarget,
+  fuzzTarget,
+  mutateBytes,
+  mutateJson,
+  pick,
+  type SeededRandom,
+} from '@trimkv/testing'
 import { openCheckpoint, openSafetensors } from '../../src/safetensors.ts'
 import { type FileDtype, fileDtypes } from '../../src/tensor-listing.ts'
 import { readListing } from './read-listing.ts'
@@ -76,7 +83,7 @@ function mutatedShards(random: SeededRandom): Record<string, string | Uint8Array
   }
 }
 
-export const target = fuzzTarget({
+export const target: FuzzTarget = fuzzTarget({
   covers: [
     'packages/io/src/safetensors-header.ts',
     'packages/io/src/safetensors.ts',

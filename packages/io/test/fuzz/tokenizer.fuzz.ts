@@ -1,4 +1,4 @@
-import { fuzzTarget, mutateJson, pick, type SeededRandom } from '@trimkv/testing'
+import { type FuzzTarget, fuzzTarget, mutateJson, pick, type SeededRandom } from '@trimkv/testing'
 import { loadChatTemplate } from '../../src/chat-template.ts'
 import { loadTokenizer } from '../../src/tokenizer.ts'
 import { goldenText } from './golden-text.ts'
@@ -66,7 +66,7 @@ function use(tokenizer: Awaited<ReturnType<typeof loadTokenizer>>, text: string)
   tokenizer.decode([0, tokenizer.vocabSize - 1, tokenizer.vocabSize, 2 ** 40].filter((id) => id >= 0))
 }
 
-export const target = fuzzTarget({
+export const target: FuzzTarget = fuzzTarget({
   covers: [
     'packages/io/src/tokenizer.ts',
     'packages/io/src/added-tokens.ts',

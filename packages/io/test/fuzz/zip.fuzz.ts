@@ -1,6 +1,13 @@
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { FieldBytes, fuzzTarget, mutateBytes, pick, type SeededRandom } from '@trimkv/testing'
+import {
+  FieldBytes,
+  type FuzzTarget,
+  fuzzTarget,
+  mutateBytes,
+  pick,
+  type SeededRandom,
+} from '@trimkv/testing'
 import { openTorchFile } from '../../src/torch-file.ts'
 import { dictPickle, floats, tensorPickle } from '../torch-writer.ts'
 import { readListing } from './read-listing.ts'
@@ -96,7 +103,7 @@ function mutatedArchive(random: SeededRandom): Uint8Array {
   return random.next() < 0.1 ? mutateBytes(random, file) : file
 }
 
-export const target = fuzzTarget({
+export const target: FuzzTarget = fuzzTarget({
   covers: [
     'packages/io/src/zip-archive.ts',
     'packages/io/src/zip-end-record.ts',

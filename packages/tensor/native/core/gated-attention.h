@@ -197,8 +197,8 @@ static inline Vec exp_negative(Vec x) {
   p = fma(p, r, broadcast(0x1.55548ep-3f));
   p = fma(p, r, broadcast(0x1.fffff8p-2f));
   p = fma(p * r, r, r) + 1.0f;
-  // `shift` itself leaves no bit in the exponent.
-  p = p * bits_as<Vec>((bits_as<VecI>(shifted) << 23) + 0x3f800000);
+  // `shift` itself leaves no bit in the exponent. Unsigned: NaN and what lies far above 0 may wrap.
+  p = p * bits_as<Vec>((bits_as<VecU>(shifted) << 23) + 0x3f800000U);
   return tiny ? Vec{} : p;
 }
 

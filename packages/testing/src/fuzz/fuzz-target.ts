@@ -16,6 +16,8 @@ export interface FuzzCase {
 export interface FuzzTarget {
   /** Source files under test, relative to the root of the repository: their coverage is reported. */
   readonly covers: readonly string[]
+  /** Runs one in so many of the cases asked for: where a case is as much work as ten of another target. */
+  readonly every: number
   /** The same seed gives the same case. */
   createCase(seed: number): FuzzCase
 }
@@ -23,11 +25,13 @@ export interface FuzzTarget {
 /** Makes a target of a function that draws one case. */
 export const fuzzTarget = ({
   covers,
+  every = 1,
   createCase,
 }: {
   readonly covers: readonly string[]
+  readonly every?: number
   readonly createCase: (random: SeededRandom) => FuzzCase
-}): FuzzTarget => ({ covers, createCase: (seed) => createCase(seededRandom(seed)) })
+}): FuzzTarget => ({ covers, every, createCase: (seed) => createCase(seededRandom(seed)) })
 
 /** One of `items`. */
 export const pick = <T>(random: SeededRandom, items: readonly T[]): T =>
