@@ -13,14 +13,16 @@ import { buildAddon, variants } from './build-addon.mjs'
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const source = join(root, 'packages/tensor')
 
-/** Tests as vitest chooses them: files, and a pattern for their names. */
+/** Tests as vitest chooses them, and the random cases per op. */
 const plans = {
   whole: {
     variant: /** @type {const} */ ('sanitize'),
+    fuzzCases: 200,
     files: ['packages/tensor/src', 'packages/cache', 'packages/io'],
   },
   sample: {
     variant: /** @type {const} */ ('sanitize-sample'),
+    fuzzCases: 20,
     files: ['packages/tensor/src/native-fuzz.test.ts', 'packages/tensor/src/ops/ops.contract.test.ts'],
   },
 }
@@ -49,7 +51,7 @@ async function step(label, work) {
 
 /** @param {keyof typeof plans} plan */
 async function underAddressSanitizer(plan) {
-  const { variant, files } = plans[plan]
+  const { variant, fuzzCases, files } = plans[plan]
   const asan = compilerLibrary('libasan.so')
   if (!asan) {
     process.stdout.write('✖ the compiler has no libasan.so: g++ brings it\n')
@@ -64,6 +66,7 @@ async function underAddressSanitizer(plan) {
     LD_PRELOAD: asan,
     // Node itself keeps memory until it exits.
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1',
+    TRIMKV_FUZZ_CASES: String(fuzzCases),
     UBSAN_OPTIONS: 'print_stacktrace=1',
     TRIMKV_NATIVE_PATH: join(source, variants[variant].folder, 'trimkv.node'),
   }
