@@ -85,7 +85,14 @@ describe('exact mode', () => {
       const stored = Math.min(ids.length + step, budget)
       expect(lengths.reduce((a, b) => a + b)).toBe(stored * lengths.length)
     }
-    expect(new Set(kept.at(-1)!.flat().map((positions) => positions.length)).size).toBeGreaterThan(1)
+    expect(
+      new Set(
+        kept
+          .at(-1)!
+          .flat()
+          .map((positions) => positions.length),
+      ).size,
+    ).toBeGreaterThan(1)
   })
 
   it('refuses a chunk and a buffer', async () => {

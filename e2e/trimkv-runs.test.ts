@@ -43,29 +43,26 @@ const load = (folder: string, base: string): Promise<Model> =>
   loadModel(goldenPath(base, 'hf'), { gates: goldenPath(folder, 'gates'), threads: 2 })
 
 describe.each(releases)('$folder', ({ folder, base, runs }) => {
-  it.each(runs)(
-    '$tensors: M $memory_size, b $buffer_size, $strategy',
-    async (run) => {
-      const { memory_size, buffer_size, tokens, kept_positions } = run
-      const golden = await goldenTensors(folder, 'golden.safetensors')
-      const ids = await golden.ids('input_ids')
-      using model = await load(folder, base)
-      const result = await trace(model, ids, {
-        policy: policyOf(run),
-        budget: memory_size,
-        buffer: buffer_size,
-        chunk: 0,
-        steps: tokens.length,
-        tensors: true,
-      })
-      expect(result.tokens).toEqual(tokens)
-      expect(result.kept).toEqual(kept_positions)
-      const error = async (ours: string, theirs: string) =>
-        logitError(result.tensors.get(ours)!.data, await golden.floats(`${run.tensors}.${theirs}`))
-      // Of the dynamic runs the prompt's logits are not recorded.
-      if (!run.dynamic) expect(await error('prefill_logits', 'prefill_logits')).toBeLessThanOrEqual(1)
-      expect(await error('logits', 'logits')).toBeLessThanOrEqual(1)
-      expect(await error('log_beta', 'log_beta')).toBeLessThanOrEqual(1)
-    },
-  )
+  it.each(runs)('$tensors: M $memory_size, b $buffer_size, $strategy', async (run) => {
+    const { memory_size, buffer_size, tokens, kept_positions } = run
+    const golden = await goldenTensors(folder, 'golden.safetensors')
+    const ids = await golden.ids('input_ids')
+    using model = await load(folder, base)
+    const result = await trace(model, ids, {
+      policy: policyOf(run),
+      budget: memory_size,
+      buffer: buffer_size,
+      chunk: 0,
+      steps: tokens.length,
+      tensors: true,
+    })
+    expect(result.tokens).toEqual(tokens)
+    expect(result.kept).toEqual(kept_positions)
+    const error = async (ours: string, theirs: string) =>
+      logitError(result.tensors.get(ours)!.data, await golden.floats(`${run.tensors}.${theirs}`))
+    // Of the dynamic runs the prompt's logits are not recorded.
+    if (!run.dynamic) expect(await error('prefill_logits', 'prefill_logits')).toBeLessThanOrEqual(1)
+    expect(await error('logits', 'logits')).toBeLessThanOrEqual(1)
+    expect(await error('log_beta', 'log_beta')).toBeLessThanOrEqual(1)
+  })
 })

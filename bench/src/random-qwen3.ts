@@ -153,10 +153,6 @@ export async function writeRandomQwen3(
     const format = kind === 'matrix' ? matrices : 'F32'
     return { name, shape, format, data: ggufFormats[format].encode(data) }
   })
-  await writeGguf(
-    gguf,
-    qwen3Metadata(s, contextLength),
-    tensors,
-  )
+  await writeGguf(gguf, qwen3Metadata(s, contextLength), tensors)
   return { folder, gguf }
 }

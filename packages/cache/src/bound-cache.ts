@@ -1,7 +1,7 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens, type Incoming } from './append-tokens.ts'
-import type { HostLayer } from './host-access.ts'
 import { checkRotary, forwardNeeds, seatRotary } from './forward-signals.ts'
+import type { HostLayer } from './host-access.ts'
 import type { BoundForward, ForwardNeeds, LayerTokens } from './kv-cache.ts'
 import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
 import type { RawQueries, Rotary } from './layer-view.ts'

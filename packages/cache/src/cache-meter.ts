@@ -28,7 +28,10 @@ export interface Ledger {
    * Notes a forward.
    * @param states the plan's seats once it is done, and all other seats
    */
-  record(plan: StepPlan, states: { readonly after: readonly SeatState[]; readonly others: readonly SeatState[] }): void
+  record(
+    plan: StepPlan,
+    states: { readonly after: readonly SeatState[]; readonly others: readonly SeatState[] },
+  ): void
   /** Notes that a seat takes so many slots per head into use. */
   take(seat: number, used: number): void
   read(seats: readonly SeatState[]): CacheMeter

@@ -7,7 +7,11 @@ import { findsVictimInAttention } from './resolved-policy.ts'
 import type { EvictionRules, RaggedRules } from './step-plan.ts'
 
 /** Slots per head, or a message that none were given. */
-function capacitySlots(policy: string, why: string, capacity: KvCacheOptions<TensorLike>['capacity']): number {
+function capacitySlots(
+  policy: string,
+  why: string,
+  capacity: KvCacheOptions<TensorLike>['capacity'],
+): number {
   const slots = typeof capacity === 'object' ? capacity.limit : capacity
   if (slots !== undefined && Number.isInteger(slots) && slots >= 1) return slots
   return fail('TRIMKV_OPTION', `capacity must be an integer ≥ 1, got ${slots}`, { why: [`${policy} ${why}`] })

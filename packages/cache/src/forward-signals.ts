@@ -16,7 +16,10 @@ export function forwardNeeds({ needs, eviction }: ResolvedPolicy, plan: StepPlan
 }
 
 /** @throws TRIMKV_INVARIANT when a policy that rotates was not given the embedding */
-export function checkRotary<T>({ name, needs, eviction }: ResolvedPolicy, rotary: Rotary<T> | undefined): void {
+export function checkRotary<T>(
+  { name, needs, eviction }: ResolvedPolicy,
+  rotary: Rotary<T> | undefined,
+): void {
   const turns = needs.rotary === true || eviction?.positions === 'slot'
   if (turns && !rotary)
     fail('TRIMKV_INVARIANT', `${name} needs the rotary embedding of the model, and bind got none`)

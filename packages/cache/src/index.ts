@@ -31,11 +31,11 @@ export {
   type PolicyDefinition,
   type PolicyParts,
   type PooledBudget,
-  pooled,
   type Positions,
   type Preset,
   perHead,
   perLayer,
+  pooled,
   uniform,
 } from './policy.ts'
 export { type PolicyChoice, policyConstants, smallestBudget } from './resolved-policy.ts'

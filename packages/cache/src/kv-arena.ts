@@ -131,7 +131,9 @@ export class KvArena<T extends TensorLike> implements Disposable {
     const { budget, trigger, ragged, slots } = this.#rules
     if (!ragged) return Math.min(slots, trigger)
     const [first] = ragged.triggers
-    return ragged.group === 1 ? Math.max(...ragged.triggers) : Math.max(budget!, Math.ceil(first! / ragged.group))
+    return ragged.group === 1
+      ? Math.max(...ragged.triggers)
+      : Math.max(budget!, Math.ceil(first! / ragged.group))
   }
 
   /**

@@ -74,7 +74,10 @@ export class PageLedger implements Ledger {
     return { bytes: Math.max(...layers), entries: Math.max(...groupTotals(full, H)) / H }
   }
 
-  record(plan: StepPlan, states: { readonly after: readonly SeatState[]; readonly others: readonly SeatState[] }): void {
+  record(
+    plan: StepPlan,
+    states: { readonly after: readonly SeatState[]; readonly others: readonly SeatState[] },
+  ): void {
     const others = states.others.reduce((sum, seat) => sum + this.#bytes(seat.heads!), 0)
     const peaks = plan.before.map((seat, i) => {
       const after = states.after[i]!.heads!

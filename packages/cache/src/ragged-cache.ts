@@ -1,14 +1,22 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens } from './append-tokens.ts'
 import type { CacheParts, StepInputs } from './bound-cache.ts'
-import type { HostLayer } from './host-access.ts'
 import { checkRotary, forwardNeeds, seatRotary } from './forward-signals.ts'
+import type { HostLayer } from './host-access.ts'
 import type { BoundForward, ForwardNeeds, LayerTokens } from './kv-cache.ts'
 import type { RawQueries } from './layer-view.ts'
 import { layerHeads, type RaggedTables } from './ragged-tables.ts'
 import { rateSlots } from './rate-slots.ts'
 import { type Eviction, type HeadShares, pinning } from './resolved-policy.ts'
-import { keepSlots, mapTables, type SeatRange, type SlotSet, seatRows, seatSlots, tableList } from './slot-set.ts'
+import {
+  keepSlots,
+  mapTables,
+  type SeatRange,
+  type SlotSet,
+  seatRows,
+  seatSlots,
+  tableList,
+} from './slot-set.ts'
 import { dueRuns, type EvictionRules, type RaggedRules, type StepPlan } from './step-plan.ts'
 
 /** The parts of a cache whose heads keep different numbers of slots. */

@@ -70,7 +70,9 @@ export function planRagged(
   if (most + newTokens > rules.slots) refuseOverflow(rules.slots, most, newTokens)
   const after = before.map((seat) => appended(seat, newTokens))
   const triggers = triggersFor(ragged, rules.afterPromptOnly, newTokens)
-  const due = before.map((seat, i) => isDue(rules, { ...ragged, triggers }, { before: seat, after: after[i]! }))
+  const due = before.map((seat, i) =>
+    isDue(rules, { ...ragged, triggers }, { before: seat, after: after[i]! }),
+  )
   const window = windowFor(most + newTokens, rules, ragged)
   const pinned = commonPin(before)
   const layerBudgets = due.some(Boolean) ? ragged.layerBudgets?.(newTokens) : undefined
@@ -82,5 +84,16 @@ export function planRagged(
     ...(pinned > 0 ? [`pinned ${pinned}`] : []),
     ...(due.some(Boolean) ? [`due ${due.map(Number).join('')}`] : []),
   ].join(', ')
-  return { key, seats, newTokens, due, pinned, scratchSlots: 0, window, layerBudgets, before: [...before], after }
+  return {
+    key,
+    seats,
+    newTokens,
+    due,
+    pinned,
+    scratchSlots: 0,
+    window,
+    layerBudgets,
+    before: [...before],
+    after,
+  }
 }

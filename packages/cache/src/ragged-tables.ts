@@ -1,8 +1,8 @@
 import { dtypeBytes, type TensorLike, type TensorSpec } from '@trimkv/tensor'
 import type { CacheShape, KvDType } from './cache-shape.ts'
 import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
-import type { EvictionRules } from './step-plan.ts'
 import { mapTables, type SeatRange, seatRows, tableList } from './slot-set.ts'
+import type { EvictionRules } from './step-plan.ts'
 import type { Storage } from './storage.ts'
 
 /**

@@ -63,11 +63,13 @@ function target(setup: Setup): FeedTarget<Tensor> {
   const options = optionsOf(setup)
   const capacity = budget + spare
   const constants = Object.fromEntries(
-    Object.entries(policyConstants({ policy, options, mode, shape, budget })).map(([name, { shape: size }]) => {
-      const tensor = storage.zeros({ dtype: 'f32', shape: size })
-      storage.write(tensor, testConstants(size))
-      return [name, tensor]
-    }),
+    Object.entries(policyConstants({ policy, options, mode, shape, budget })).map(
+      ([name, { shape: size }]) => {
+        const tensor = storage.zeros({ dtype: 'f32', shape: size })
+        storage.write(tensor, testConstants(size))
+        return [name, tensor]
+      },
+    ),
   )
   const how = { policy, options, mode, kvDtype, batch, budget, capacity, constants }
   const cache = createKvCache({ storage, shape, ...how })

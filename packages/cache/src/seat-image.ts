@@ -203,7 +203,8 @@ function checkFilled<T extends TensorLike>(
   { state, counts }: { readonly state: SeatState; readonly counts: SlotCounts },
 ): void {
   const { seen, stored, pinned } = state
-  let isSound = [seen, pinned].every((n) => Number.isSafeInteger(n) && n >= 0) && stored >= 0 && stored <= seen
+  let isSound =
+    [seen, pinned].every((n) => Number.isSafeInteger(n) && n >= 0) && stored >= 0 && stored <= seen
   for (const [layer, { victim }] of access.layers.entries()) {
     const victims = victim && onSeat(access, victim, (rows) => access.storage.read(rows))
     for (const [head, count] of counts[layer]!.entries()) {

@@ -21,7 +21,9 @@ const promptTokens = 48
 
 const { runs } = goldenJson('trimkv-qwen3-rg/golden.json') as { runs: Run[] }
 const tensors = goldenTensors('trimkv-qwen3-rg/golden.safetensors')
-const dynamic = runs.filter((run) => run.dynamic).map((run, i) => ({ ...run, logBeta: tensors(`dyn${i}.log_beta`) }))
+const dynamic = runs
+  .filter((run) => run.dynamic)
+  .map((run, i) => ({ ...run, logBeta: tensors(`dyn${i}.log_beta`) }))
 
 type DynamicRun = (typeof dynamic)[number]
 
@@ -90,10 +92,14 @@ function keptInLists({ logBeta, ...run }: DynamicRun, credit: Credit): Kept[] {
 }
 
 const nested = (kept: readonly number[][], kvHeads: number): Kept =>
-  Array.from({ length: kept.length / kvHeads }, (_, layer) => kept.slice(layer * kvHeads, (layer + 1) * kvHeads))
+  Array.from({ length: kept.length / kvHeads }, (_, layer) =>
+    kept.slice(layer * kvHeads, (layer + 1) * kvHeads),
+  )
 
 describe('the released cache with a budget over all heads', () => {
-  const exact = dynamic.filter(({ strategy, floor_budget_ratio }) => strategy !== 'knorm_alpha' && floor_budget_ratio === 0)
+  const exact = dynamic.filter(
+    ({ strategy, floor_budget_ratio }) => strategy !== 'knorm_alpha' && floor_budget_ratio === 0,
+  )
 
   it.each(exact)('$strategy: keeps the recorded tokens at every step', (run) => {
     expect(replay(run)).toEqual(run.kept_positions)

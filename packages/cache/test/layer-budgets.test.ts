@@ -33,7 +33,14 @@ describe('a policy with a budget for each layer', () => {
   it('keeps in each layer what it was given', () => {
     const backend = referenceTestBackend()
     const policy = falling(() => [7, 3])
-    const cache = createKvCache({ storage: backend.storage, shape, policy, budget: 5, mode: exact, capacity: 30 })
+    const cache = createKvCache({
+      storage: backend.storage,
+      shape,
+      policy,
+      budget: 5,
+      mode: exact,
+      capacity: 30,
+    })
     const at = { backend, cache, shape, sources: [seededTokens(shape, 1)] }
     runForward(at, { newTokens: 20 })
     runForward(at, { newTokens: 1 })

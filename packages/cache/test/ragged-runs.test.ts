@@ -91,7 +91,8 @@ class PooledLists {
     }
     if (allocate.kind !== 'pooled') throw new Error('a case has one of two allocations')
     const group = allocate.scope === 'model' ? heads : shape.kvHeads
-    const crossed = allocate.threshold !== undefined && Math.floor(seen / buffer) > Math.floor(before / buffer)
+    const crossed =
+      allocate.threshold !== undefined && Math.floor(seen / buffer) > Math.floor(before / buffer)
     const isFull = (total: number): boolean => {
       if (mode.mode === 'exact') return total > group * budget
       const limit = group * (budget + buffer)

@@ -119,7 +119,8 @@ describe.each<EvictionMode>([{ mode: 'exact' }, { mode: 'buffered', buffer: 4 }]
       '$name: the same as running op by op',
       async (policy) => {
         const storage = deviceStorage(device)
-        const create = (): KvArena<Tensor> => createKvCache({ storage, shape, policy, budget: 10, mode, capacity: 100 })
+        const create = (): KvArena<Tensor> =>
+          createKvCache({ storage, shape, policy, budget: 10, mode, capacity: 100 })
         const run = new RecordedRun(create())
         const eager = { backend: { storage, ops: device.ops }, cache: create(), shape, sources: [source] }
         for (const [step, C] of forwards.entries()) {

@@ -220,7 +220,9 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
     endIds: new Set(opened.source.endIds),
     readBytes: bound.readBytes,
     warnings: bound.warnings,
-    fingerprint: lazily(() => modelFingerprint(bound.spec, { weights: opened.source.weights, gates: opened.gates })),
+    fingerprint: lazily(() =>
+      modelFingerprint(bound.spec, { weights: opened.source.weights, gates: opened.gates }),
+    ),
     tokenizer: lazily(() => opened.source.tokenizer()),
     chatTemplate: lazily(() => opened.source.chatTemplate()),
     [Symbol.dispose]() {

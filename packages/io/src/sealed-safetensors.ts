@@ -27,7 +27,10 @@ const pieceBytes = 4 * 1024 * 1024
 const byteLengthOf = ({ dtype, shape }: TensorOnDemand): number =>
   shape.reduce((a, b) => a * b, 1) * dtypeBytes(dtype)
 
-function stored(dtype: DType, values: Float32Array | Int32Array): Float32Array | Int32Array | Uint16Array | Uint8Array {
+function stored(
+  dtype: DType,
+  values: Float32Array | Int32Array,
+): Float32Array | Int32Array | Uint16Array | Uint8Array {
   if (dtype === 'bf16') return narrowBf16(values as Float32Array)
   if (dtype === 'f8') return narrowF8(values as Float32Array)
   return dtype === 'f16' ? narrowF16(values as Float32Array) : values

@@ -207,7 +207,8 @@ function withinBudget<T extends TensorLike>(scenario: Scenario<T>): string[] {
     // Heads that share a budget take memory page by page; how much at most follows from what they store.
     const grew = !shares && (meter.allocatedBytes !== allocatedBytes || meter.policyBytes !== policyBytes)
     const stored = cache.stored()
-    const over = plan.due[0] && (shares ? stored > mostAfterCut(cache.policy.eviction) : stored !== scenario.budget)
+    const over =
+      plan.due[0] && (shares ? stored > mostAfterCut(cache.policy.eviction) : stored !== scenario.budget)
     const bursts = scenario.when === 'decode' && stored > cache.holds
     return [
       ...wrongSets(at).map((problem) => `forward ${step}: ${problem}`),

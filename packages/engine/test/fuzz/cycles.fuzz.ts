@@ -1,5 +1,6 @@
 import { type FuzzTarget, fuzzTarget, pick, type SeededRandom } from '@trimkv/testing'
-import { type GenerateOptions, generateBatch } from '../../src/generate/generate-batch.ts'
+import { generateBatch } from '../../src/generate/generate-batch.ts'
+import type { GenerateOptions } from '../../src/generate/generate-options.ts'
 import { loadModel, type Model } from '../../src/load-model.ts'
 
 const load = (): Promise<Model> => loadModel('e2e/golden/llama-plain/hf', { threads: 2 })

@@ -30,7 +30,11 @@ function at(
   const size = `B${layout.B} P${layout.H} cap${layout.cap}`
   return {
     name: `${size} budget ${budget} from ${trigger}, floor ${Object.values(floor).join(' ')}, above ${threshold}${fill ? ' with ties' : ''}`,
-    inputs: { scores: columnInput(layout, fill), slotIndex: slotIndexInput(layout), count: countInput(layout) },
+    inputs: {
+      scores: columnInput(layout, fill),
+      slotIndex: slotIndexInput(layout),
+      count: countInput(layout),
+    },
     attrs,
     // Counts are exact.
     tolerance: 0,

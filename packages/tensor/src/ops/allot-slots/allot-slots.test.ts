@@ -20,7 +20,11 @@ function allot(attrs: Partial<AllotSlotsAttrs>): number[] {
     floor: { kind: 'none' },
     threshold: Number.NEGATIVE_INFINITY,
   }
-  return [...referenceOps().allotSlots(inputs, { ...plain, ...attrs }).toArray()]
+  return [
+    ...referenceOps()
+      .allotSlots(inputs, { ...plain, ...attrs })
+      .toArray(),
+  ]
 }
 
 /** By hand: of the nine slots that are not protected three win. */
