@@ -72,10 +72,20 @@ async function started(options: CacheOptions, lengths: readonly number[]): Promi
 
 const contentOf = (lengths: readonly number[]) => ({ ids: lengths.map((length) => ids.slice(0, length)) })
 
-const modes = Object.keys(policies).flatMap((policy) => [
-  { label: `${policy}, buffered`, given: { policy, budget: 20, buffer: 6, chunk: 11 } },
-  { label: `${policy}, exact`, given: { policy, budget: 20, exact: true } },
-])
+// Q-Filters read a file of their own, which has its own test.
+const modes = Object.values(policies)
+  .filter(({ name }) => name !== 'q-filters')
+  .flatMap(({ name: policy, phases, options }): { label: string; given: CacheOptions }[] => {
+    if (!phases.includes('decode')) {
+      const last = ['window', 'question'].find((option) => option in options)
+      const small = last === undefined ? policy : `${policy}:${last}=4`
+      return [{ label: `${policy}, after the prompt`, given: { policy: small, budget: 24 } }]
+    }
+    return [
+      { label: `${policy}, buffered`, given: { policy, budget: 20, buffer: 6, chunk: 11 } },
+      { label: `${policy}, exact`, given: { policy, budget: 20, exact: true } },
+    ]
+  })
 
 describe('a session that was saved and restored', () => {
   it.each(modes)('goes on bit for bit, each of its sequences: $label', async ({ given }) => {

@@ -13,7 +13,7 @@ export type GgufValue =
   | { readonly i32s: readonly number[] }
 
 /** The nearest f16, ties to even; numbers too large become infinite. */
-export function f16Bits(value: number): number {
+function f16Bits(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
   const size = Math.abs(value)
   if (Number.isNaN(value)) return 0x7e00

@@ -16,8 +16,10 @@ export interface AddedToken {
 
 /** Published tokenizers have up to some thousands; every text is searched for each of them. */
 const mostTokens = 2 ** 14
+/** Published ones have some tens of characters; the library that searches for them takes about 150 bytes for each. */
+const longestContent = 1024
 
-/** @throws TrimError `TRIMKV_FORMAT`; `TRIMKV_UNSUPPORTED` for more than 2^14 */
+/** @throws TrimError `TRIMKV_FORMAT`; `TRIMKV_UNSUPPORTED` for more than 2^14, or one of over 1024 characters */
 export function readAddedTokens(value: unknown, file: string): readonly AddedToken[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) return malformed({ file, field: 'added_tokens', expected: 'a list', got: value })
@@ -31,6 +33,16 @@ export function readAddedTokens(value: unknown, file: string): readonly AddedTok
     const { id, content } = token
     if (typeof id !== 'number' || typeof content !== 'string' || content === '') {
       return malformed({ file, field, expected: 'an id and a content', got: token })
+    }
+    if (content.length > longestContent) {
+      const expected = `at most ${longestContent} characters`
+      malformed({
+        code: 'TRIMKV_UNSUPPORTED',
+        file,
+        field: `${field}.content`,
+        expected,
+        got: content.length,
+      })
     }
     const flag = (name: string): boolean => token[name] === true
     return {

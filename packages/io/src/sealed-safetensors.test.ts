@@ -90,4 +90,9 @@ describe('narrowing', () => {
     const numbers = all.filter((bits) => (bits & 0x7c00) !== 0x7c00 || (bits & 0x3ff) === 0)
     expect(narrowF16(widenF16(numbers))).toEqual(numbers)
   })
+
+  it('is the inverse of widening for every f8 but the NaN with a sign', () => {
+    const all = Uint8Array.from({ length: 255 }, (_, bits) => bits)
+    expect(narrowF8(widenF8(all))).toEqual(all)
+  })
 })

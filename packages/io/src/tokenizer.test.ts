@@ -205,6 +205,12 @@ describe('a malformed tokenizer', () => {
       'TRIMKV_UNSUPPORTED',
       /added_tokens[\s\S]*16384[\s\S]*16385/,
     ],
+    [
+      'an added token as long as a book',
+      { added_tokens: [{ id: 1000, content: 'x'.repeat(1025) }] },
+      'TRIMKV_UNSUPPORTED',
+      /added_tokens\[0\]\.content[\s\S]*1024 characters[\s\S]*1025/,
+    ],
     ['no decoder', { decoder: null }, 'TRIMKV_UNSUPPORTED', /decoder/],
     [
       'a decoder of another kind',

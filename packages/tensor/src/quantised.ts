@@ -19,6 +19,7 @@ export const quantisedDepth = 32
 const scaleBytes = 2 * quantisedRows
 const valueBytes = { q8: quantisedRows * quantisedDepth, q4: (quantisedRows * quantisedDepth) / 2 } as const
 
+/** Whether a tensor holds blocks of small integers with a scale. */
 export const isQuantised = <S extends TensorSpec>(spec: S): spec is S & QuantisedSpec =>
   spec.dtype === 'q8' || spec.dtype === 'q4'
 

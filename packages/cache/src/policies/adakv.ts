@@ -30,6 +30,15 @@ const bases: Readonly<Record<'snapkv' | 'knorm' | 'keydiff', (options: BaseOptio
 export const adakv: Policy = definePolicy({
   name: 'adakv',
   source: 'AdaKV (arXiv:2407.11550), Algorithm 1; floor=top: kvpress adakv_press.py; floor=mix: FFY0/AdaKV',
+  formula: 'that of `base`; the slots of all heads of a layer in one pool',
+  presets: [
+    { name: 'kvpress', options: {} },
+    {
+      name: 'AdaKV repository',
+      options: { floor: 'mix', window: 32, kernel: 7, pool: 'max' },
+      note: 'safeguard 0.2 in its scripts, 0.5 in its quick start',
+    },
+  ],
   phases: ['prefill-aware'],
   options: {
     base: {

@@ -9,6 +9,11 @@ export const dbtrimkv: Policy = definePolicy({
   name: 'dbtrimkv',
   source:
     'DBTrimKV (arXiv:2605.09649); released TRIM-KV code, dynamic cache, strategies alpha, knorm_alpha, layer_wise_*, threshold',
+  formula: 'age · log β of all heads in one pool; with lookahead a: log Σ_{s<a} β^(age + 1 + s)',
+  presets: [
+    { name: 'released checkpoint 4B-Math', options: { lookahead: 2 }, note: 'budget 128' },
+    { name: 'released code, layer_wise_alpha', options: { scope: 'layer' } },
+  ],
   phases: ['decode', 'prefill-agnostic'],
   options: {
     scope: {
@@ -36,9 +41,15 @@ export const dbtrimkv: Policy = definePolicy({
       default: 'alpha',
       doc: 'alpha: age · log β; knorm_alpha: plus the logarithm of the length of the key',
     },
+    lookahead: {
+      type: 'int',
+      default: 1,
+      min: 1,
+      doc: 'steps to come over which the retention of a token is summed; 1: its present retention',
+    },
   },
-  parts: ({ scope, min, threshold, score }, { ageOffset, budget }) => ({
-    score: decay({ ageOffset, logKeyNorm: score === 'knorm_alpha' }),
+  parts: ({ scope, min, threshold, score, lookahead }, { ageOffset, budget }) => ({
+    score: decay({ ageOffset, logKeyNorm: score === 'knorm_alpha', lookahead }),
     allocate: pooled({
       budget,
       scope,

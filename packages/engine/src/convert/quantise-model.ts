@@ -26,12 +26,14 @@ export interface QuantiseProgress {
   readonly total: number
 }
 
+/** What becomes of a model, and how its conversion is watched and stopped. */
 export interface QuantiseOptions {
   readonly weights: QuantisedDType
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: QuantiseProgress) => void
 }
 
+/** What a conversion wrote. */
 export interface QuantisedModel {
   readonly files: readonly string[]
   /** Bytes of all weights, before and after. */

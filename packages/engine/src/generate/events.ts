@@ -2,6 +2,7 @@ import type { TokenLogProb } from '../sampling/token-log-probs.ts'
 import type { KeptSets } from './kept-sets.ts'
 import type { Usage } from './usage.ts'
 
+/** Why a conversation is read anew: its text was rewritten, or its last answer was stopped half-way. */
 export type Reread = 'rewritten' | 'stopped'
 
 /** A part of the prompt was read. */

@@ -6,6 +6,7 @@ import { createSession } from '../session/create-session.ts'
 import { prefill } from '../session/prefill.ts'
 import { principalDirection, type QuerySums } from './principal-direction.ts'
 
+/** What filters are computed from. */
 export interface QueryFilterOptions {
   /** Tokens read of each text. Default 2048. */
   readonly tokens?: number

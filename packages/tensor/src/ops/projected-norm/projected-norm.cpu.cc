@@ -13,7 +13,7 @@ Status check(const Call& c) {
   const View &v = c.tensors[0], &weight = c.tensors[1], &out = c.tensors[2];
   TRIMKV_REQUIRE(v.rank == 4 && v.dtype == DType::kF32 && contiguous_from(v, 3), kShape,
                  "[projectedNorm] v must be [B, C, H, D] f32");
-  TRIMKV_REQUIRE(weight.rank == 2 && weight.dtype != DType::kI32 && contiguous_from(weight, 1), kShape,
+  TRIMKV_REQUIRE(weight.rank == 2 && is_float(weight.dtype) && contiguous_from(weight, 1), kShape,
                  "[projectedNorm] weight must be [E, Hq * D] of a float dtype");
   const int64_t width = v.shape[2] * v.shape[3];
   TRIMKV_REQUIRE(width > 0 && weight.shape[1] > 0 && weight.shape[1] % width == 0, kShape,
