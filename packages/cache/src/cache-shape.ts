@@ -9,8 +9,11 @@ export interface CacheShape {
   readonly headDim: number
 }
 
+/** Formats that keys and values can be stored in. */
+export const kvDtypes = ['f32', 'bf16', 'f16', 'f8'] as const
+
 /** Storage format of keys and values. */
-export type KvDType = 'f32' | 'bf16' | 'f16' | 'f8'
+export type KvDType = (typeof kvDtypes)[number]
 
 /** Bytes of the keys and values of one token in all layers and heads. */
 export const tokenKvBytes = (shape: CacheShape, kvDtype: KvDType): number =>

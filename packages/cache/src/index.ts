@@ -1,6 +1,6 @@
 export type { StepInputs } from './bound-cache.ts'
 export type { CacheMeter } from './cache-meter.ts'
-export { type CacheShape, type KvDType, tokenBytes, tokenKvBytes } from './cache-shape.ts'
+export { type CacheShape, type KvDType, kvDtypes, tokenBytes, tokenKvBytes } from './cache-shape.ts'
 export type { EvictionMode } from './eviction-mode.ts'
 export { type CacheNeeds, createKvCache, type KvArena, type KvCacheOptions } from './kv-arena.ts'
 export type { BoundForward, ForwardNeeds, KvCache, LayerTokens } from './kv-cache.ts'

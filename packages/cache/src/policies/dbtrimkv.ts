@@ -1,3 +1,4 @@
+import { decayOptions } from '../decay-options.ts'
 import { definePolicy, type Policy, pooled } from '../policy.ts'
 import { decay } from '../score.ts'
 
@@ -35,18 +36,7 @@ export const dbtrimkv: Policy = definePolicy({
       max: 1,
       doc: 'drop tokens whose weight β^age has fallen below this, even within the budget; default 0, none',
     },
-    score: {
-      type: 'choice',
-      choices: ['alpha', 'knorm_alpha'],
-      default: 'alpha',
-      doc: 'alpha: age · log β; knorm_alpha: plus the logarithm of the length of the key',
-    },
-    lookahead: {
-      type: 'int',
-      default: 1,
-      min: 1,
-      doc: 'steps to come over which the retention of a token is summed; 1: its present retention',
-    },
+    ...decayOptions,
   },
   parts: ({ scope, min, threshold, score, lookahead }, { ageOffset, budget }) => ({
     score: decay({ ageOffset, logKeyNorm: score === 'knorm_alpha', lookahead }),

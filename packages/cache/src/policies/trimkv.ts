@@ -1,3 +1,4 @@
+import { decayOptions } from '../decay-options.ts'
 import { definePolicy, type Policy } from '../policy.ts'
 import { decay } from '../score.ts'
 
@@ -17,18 +18,7 @@ export const trimkv: Policy = definePolicy({
   ],
   phases: ['decode', 'prefill-agnostic'],
   options: {
-    score: {
-      type: 'choice',
-      choices: ['alpha', 'knorm_alpha'],
-      default: 'alpha',
-      doc: 'alpha: age · log β; knorm_alpha: plus the logarithm of the length of the key',
-    },
-    lookahead: {
-      type: 'int',
-      default: 1,
-      min: 1,
-      doc: 'steps to come over which the retention of a token is summed; 1: its present retention',
-    },
+    ...decayOptions,
   },
   parts: ({ score, lookahead }, { ageOffset }) => ({
     score: decay({ ageOffset, logKeyNorm: score === 'knorm_alpha', lookahead }),

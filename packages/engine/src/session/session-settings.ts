@@ -44,8 +44,9 @@ export function sessionSettings(
 
 /** A built-in policy by the name a file gives it. */
 function savedPolicy({ policy, policyOptions }: SessionSettings): PolicyInput {
-  const known = (policies as Readonly<Record<string, Policy>>)[policy]
-  if (known) return { policy: known, options: policyOptions }
+  if (Object.hasOwn(policies, policy)) {
+    return { policy: (policies as Readonly<Record<string, Policy>>)[policy]!, options: policyOptions }
+  }
   return fail(
     'TRIMKV_SESSION_MISMATCH',
     `The session was saved under the policy ${policy}, which is not built in`,
