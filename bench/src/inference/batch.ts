@@ -17,7 +17,7 @@ export async function batchSection(options: SectionOptions): Promise<SectionResu
   const { format, threads, rounds } = options
   using device = createDevice({ threads })
   const gates = await gatesFolder()
-  using model = await loadModel(await checkpointFolder(), { device, gates, ...format.load })
+  using model = await loadModel(await checkpointFolder(format), { device, gates })
   const figures: Figure[] = []
   const windows: Record<string, readonly number[]> = {}
   for (const { budget, goal } of budgets) {

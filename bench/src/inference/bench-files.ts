@@ -1,6 +1,7 @@
 import { access, mkdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { quantiseModel } from '@trimkv/engine'
 import { type TensorToWrite, writeGates } from '@trimkv/io'
 import { elementCount } from '@trimkv/tensor'
 import { type GgufFormat, type GgufTensor, ggufFormats, writeGguf } from '../gguf-writer.ts'
@@ -12,6 +13,7 @@ import {
   repeated,
   writeQwen3Checkpoint,
 } from '../training/qwen3-checkpoint.ts'
+import type { WeightFormat } from './weight-formats.ts'
 
 /** Qwen3-0.6B. */
 export const shape: Qwen3Shape = {
@@ -50,8 +52,12 @@ export async function cachedFile(name: string, write: (path: string) => Promise<
   return path
 }
 
-/** Folder of random bf16 weights of Qwen3-0.6B's shape. */
-export const checkpointFolder = (): Promise<string> => cachedFile('model', writeQwen3Checkpoint)
+/** Folder of random weights of Qwen3-0.6B's shape: bf16, or what `trimkv convert` makes of these. */
+export async function checkpointFolder({ converted }: Pick<WeightFormat, 'converted'>): Promise<string> {
+  const plain = await cachedFile('model', writeQwen3Checkpoint)
+  if (!converted) return plain
+  return cachedFile(`model-${converted}`, (path) => quantiseModel(plain, path, { weights: converted }))
+}
 
 /** Folder of random retention gates for it, as wide as the published ones. */
 export const gatesFolder = (): Promise<string> =>

@@ -13,7 +13,7 @@ const windowTokens = 8
 export async function decodeSection(options: SectionOptions): Promise<SectionResult> {
   const { format, threads, rounds } = options
   using device = createDevice({ threads })
-  using model = await loadModel(await checkpointFolder(), { device, ...format.load })
+  using model = await loadModel(await checkpointFolder(format), { device })
   await using peer = await openLlamaCpp(await ggufFile(format.peer), { threads })
   const maxTokens = context + (rounds + 2) * windowTokens
   await using ours = new SessionReader(model, { policy: 'full', maxTokens })
@@ -39,7 +39,7 @@ export async function decodeSection(options: SectionOptions): Promise<SectionRes
       {
         name: 'against the better of both',
         value: Math.min(turns.ratio('plain', 'ours'), turns.ratio('flash', 'ours')),
-        goal: { atLeast: 1.1 },
+        goal: { atLeast: format.goals.decode },
         unit: 'ratio',
       },
       { name: 'read bandwidth of this process', value: turns.ceilings.bandwidth / 1e9, unit: 'GB/s' },

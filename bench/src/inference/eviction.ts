@@ -15,7 +15,7 @@ export async function evictionSection(options: SectionOptions): Promise<SectionR
   const rounds = options.rounds * moreRounds
   using device = createDevice({ threads })
   const gates = await gatesFolder()
-  using model = await loadModel(await checkpointFolder(), { device, gates, ...format.load })
+  using model = await loadModel(await checkpointFolder(format), { device, gates })
   const exact = { budget, exact: true, maxTokens: 4 * budget }
   await using everything = new SessionReader(model, { policy: 'full', maxTokens: 2 * budget })
   await using evicting = new SessionReader(model, { ...exact, policy: 'streaming' })

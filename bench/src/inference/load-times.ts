@@ -1,4 +1,4 @@
-import { type LoadModelOptions, loadModel } from '@trimkv/engine'
+import { loadModel } from '@trimkv/engine'
 import { answer, childOptions } from '../training/child-process.ts'
 import { secondsOf } from '../training/interleaved.ts'
 import { SessionReader } from './reader.ts'
@@ -10,13 +10,9 @@ export interface LoadTimes {
   readonly firstToken: number
 }
 
-async function measure(options: {
-  readonly folder: string
-  readonly threads: number
-  readonly load: LoadModelOptions
-}): Promise<LoadTimes> {
+async function measure(options: { readonly folder: string; readonly threads: number }): Promise<LoadTimes> {
   const start = performance.now()
-  using model = await loadModel(options.folder, { threads: options.threads, ...options.load })
+  using model = await loadModel(options.folder, { threads: options.threads })
   const load = (performance.now() - start) / 1000
   const firstToken = await secondsOf(async () => {
     await using reader = new SessionReader(model, { policy: 'full', maxTokens: 16 })

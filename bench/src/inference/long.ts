@@ -7,10 +7,7 @@ import { type Figure, type SectionOptions, type SectionResult, type Turns, takeT
 
 const budget = 1024
 const early = 2048
-const contexts = [
-  { tokens: 8192, goal: 2.5 },
-  { tokens: 16_384, goal: 4 },
-]
+const contexts = [8192, 16_384] as const
 const windowTokens = 8
 
 /** A sequence with so many tokens in llama.cpp's cache: read once, then taken from a file. */
@@ -85,7 +82,7 @@ export async function longSection(options: SectionOptions): Promise<SectionResul
   const { format, threads, rounds } = options
   using device = createDevice({ threads })
   const gates = await gatesFolder()
-  using model = await loadModel(await checkpointFolder(), { device, gates, ...format.load })
+  using model = await loadModel(await checkpointFolder(format), { device, gates })
   await using peer = await openLlamaCpp(await ggufFile(format.peer), { threads })
   const settings = { policy: 'trimkv', budget, exact: true, maxTokens: 40_960 }
   await using first = new SessionReader(model, settings)
@@ -94,10 +91,10 @@ export async function longSection(options: SectionOptions): Promise<SectionResul
   const found: Figure[] = []
   const windows: Record<string, readonly number[]> = {}
   let read = 0
-  for (const { tokens, goal } of contexts) {
+  for (const [i, tokens] of contexts.entries()) {
     await ours.fill(promptIds(tokens - read))
     const turns = await measureAt(device, { early: first, ours, peer }, { tokens, options })
-    found.push(...figures(tokens, goal, turns))
+    found.push(...figures(tokens, format.goals.long[i]!, turns))
     for (const [name, seconds] of Object.entries(turns.windows)) windows[`${name} ${tokens}`] = seconds
     read = tokens + (rounds + 1) * windowTokens
   }

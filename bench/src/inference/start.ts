@@ -38,8 +38,8 @@ export async function startSection({
   threads,
   weights,
 }: SectionOptions): Promise<SectionResult> {
-  const folder = await checkpointFolder()
-  const child = { folder, threads, load: format.load }
+  const folder = await checkpointFolder(format)
+  const child = { folder, threads }
   await runChild<LoadTimes>('../inference/load-times.ts', child) // the page cache is warm from here on
   const text: number[] = []
   const load: number[] = []

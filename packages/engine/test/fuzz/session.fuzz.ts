@@ -103,7 +103,6 @@ export const target: FuzzTarget = fuzzTarget({
     'packages/engine/src/session/session-settings.ts',
     'packages/cache/src/seat-image.ts',
   ],
-  every: 10,
   createCase: (random) => ({
     files: { session: mutatedFile(random) },
     run: (folder) => readAll(join(folder, 'session')),
