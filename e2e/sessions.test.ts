@@ -148,6 +148,19 @@ describe('a session that was saved and restored', () => {
     expect(await step(restored, 0, [9, 10])).toEqual(await step(session, 0, [9, 10]))
   })
 
+  it('takes no more memory than its sequences can fill because a file says so', async () => {
+    const path = join(folder, 'large.trimkv')
+    const budget = 4 * Math.max(model.spec.maxLength, 4096)
+    using session = await started({ policy: 'streaming', budget, buffer: 1 }, [9])
+    await saveSession(session, path, contentOf([9]))
+    await expect(restoreSession(model, path)).rejects.toMatchObject({
+      code: 'TRIMKV_SESSION_MISMATCH',
+      details: expect.objectContaining({ field: 'budget', saved: budget }),
+    })
+    using restored = (await restoreSession(model, path, { budget })).session
+    expect(restored.cache.seen(0)).toBe(9)
+  })
+
   it('is refused with one reason each: model, gates, settings, version, damage', async () => {
     const path = join(folder, 'refused.trimkv')
     const given = { policy: 'trimkv', budget: 20, buffer: 6 }

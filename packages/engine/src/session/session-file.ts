@@ -169,6 +169,21 @@ function checkPin(file: string, seats: readonly SeatState[], wanted: number | un
   })
 }
 
+/** Budgets up to this are taken from files whatever the model. */
+const leastRoom = 4096
+
+/** Slots per head that a file may ask for by itself: more than any of this model's sequences fills is a mistake or an attack. */
+function checkSize(file: string, { budget, mode }: SessionHeader['settings'], maxTokens: number): void {
+  const slots = (budget ?? 0) + (mode.mode === 'buffered' ? mode.buffer : 1)
+  const most = 2 * Math.max(maxTokens, leastRoom)
+  if (slots <= most) return
+  fail('TRIMKV_SESSION_MISMATCH', `${file} asks for a cache of ${slots} slots per head`, {
+    why: [`sequences of this model have at most ${maxTokens} tokens`],
+    hint: 'give its budget again if it is meant',
+    details: { field: 'budget', saved: budget, most },
+  })
+}
+
 async function restoreFrom(
   model: Model,
   { file, header }: { file: SealedFile; header: SessionHeader },
@@ -180,6 +195,7 @@ async function restoreFrom(
     maxTokens: Math.max(maxTokens, ...header.seats.map(({ seen }) => seen)),
     grows: true,
   }
+  if (options.budget === undefined) checkSize(file.path, header.settings, size.maxTokens)
   const pin = header.seats[0]?.pinned ?? 0
   checkPin(file.path, header.seats, options.pin)
   const session = createSession(model, { pin, ...optionsToRestore(header.settings, options) }, size)
