@@ -28,13 +28,13 @@ function verdict(figure: Figure): string {
   return met === undefined ? '' : met ? 'reached' : 'missed'
 }
 
-function sectionText({ section, about, figures, busyElsewhere, rounds, run }: SectionLine): string {
+function sectionText({ section, weights, about, figures, busyElsewhere, rounds, run }: SectionLine): string {
   const facts = Object.entries(run).map(([key, value]) => `${key} ${value}`)
   const conditions = `${rounds} windows; other processes used ${(100 * busyElsewhere).toFixed(0)} % of the processors meanwhile`
   const rows = figures.map((figure) => [figure.name, valueText(figure), goalText(figure), verdict(figure)])
   const table = [['', 'measured', 'goal', ''], ['---', '---:', '---:', '---'], ...rows]
   return [
-    `## ${titles[section] ?? section}`,
+    `## ${titles[section] ?? section}, ${weights}`,
     `${about}.`,
     `Measured: ${facts.join(', ')}; ${conditions}.`,
     table.map((cells) => `| ${cells.join(' | ')} |`).join('\n'),

@@ -1,6 +1,6 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens, type Incoming } from './append-tokens.ts'
-import { checkRotary, forwardNeeds, seatRotary } from './forward-signals.ts'
+import { checkRotary, forwardNeeds, ratedLayer } from './forward-signals.ts'
 import type { HostLayer } from './host-access.ts'
 import type { BoundForward, ForwardNeeds, LayerTokens } from './kv-cache.ts'
 import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
@@ -132,16 +132,8 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
   /** One layer of some of this plan's seats, to be rated. */
   #rated(layer: number, { slots, ring, raw }: Omit<LocalLayer<T>, 'victim'>, run: SeatRange): HostLayer<T> {
     const { policy, shape } = this.#parts
-    return {
-      policy: policy.name,
-      layer,
-      shape,
-      slots: seatSlots(this.#ops, slots, run),
-      seen: seatRows(this.#ops, this.#inputs.seen, run),
-      ring: ring && seatRows(this.#ops, ring, run),
-      rawQueries: raw && { q: seatRows(this.#ops, raw.q, run), index: seatRows(this.#ops, raw.index, run) },
-      rotary: seatRotary(this.#ops, this.#inputs.rotary, run),
-    }
+    const at = { ops: this.#ops, policy: policy.name, shape, inputs: this.#inputs }
+    return ratedLayer(at, { layer, slots, ring, raw }, run)
   }
 
   /** Where positions are slots, survivors turn to those they moved to. */

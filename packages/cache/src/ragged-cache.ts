@@ -1,10 +1,8 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens } from './append-tokens.ts'
 import type { CacheParts, StepInputs } from './bound-cache.ts'
-import { checkRotary, forwardNeeds, seatRotary } from './forward-signals.ts'
-import type { HostLayer } from './host-access.ts'
+import { checkRotary, forwardNeeds, type LayerAtCut, ratedLayer } from './forward-signals.ts'
 import type { BoundForward, ForwardNeeds, LayerTokens } from './kv-cache.ts'
-import type { RawQueries } from './layer-view.ts'
 import { layerHeads, type RaggedTables } from './ragged-tables.ts'
 import { rateSlots } from './rate-slots.ts'
 import { type Eviction, type HeadShares, pinning } from './resolved-policy.ts'
@@ -100,24 +98,12 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
     return this.#ops.slice(table, { axis: 2, start: 0, length: this.#plan.window! })
   }
 
-  #rate(
-    from: { layer: number; slots: SlotSet<T>; ring: T | undefined; raw: RawQueries<T> | undefined },
-    run: SeatRange,
-  ): T {
+  #rate(from: LayerAtCut<T>, run: SeatRange): T {
     const { policy, shape, storage } = this.#parts
-    const { layer, slots, ring, raw } = from
-    const rated: HostLayer<T> = {
-      policy: policy.name,
-      layer,
-      shape,
-      slots: seatSlots(this.#ops, slots, run),
-      seen: seatRows(this.#ops, this.#inputs.seen, run),
-      ring: ring && seatRows(this.#ops, ring, run),
-      rawQueries: raw && { q: seatRows(this.#ops, raw.q, run), index: seatRows(this.#ops, raw.index, run) },
-      rotary: seatRotary(this.#ops, this.#inputs.rotary, run),
-    }
+    const at = { ops: this.#ops, policy: policy.name, shape, inputs: this.#inputs }
+    const rated = ratedLayer(at, from, run)
     const scores = rateSlots({ ops: this.#ops, storage, eviction: this.#eviction }, rated)
-    this.scores[layer] ??= scores
+    this.scores[from.layer] ??= scores
     return scores
   }
 
