@@ -1,6 +1,8 @@
-import { access, mkdir, rename, rm } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { access, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { quantiseModel } from '@trimkv/engine'
 import { type TensorToWrite, writeGates } from '@trimkv/io'
 import { elementCount } from '@trimkv/tensor'
@@ -37,6 +39,18 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   )
 
+/**
+ * Has the system forget what it remembers of files just written, so that it reads them as it does after a start: in
+ * pages as large as whoever maps them asks for. What was written stays in small ones.
+ */
+async function forgetPages(path: string): Promise<void> {
+  const below = await readdir(path, { recursive: true }).catch(() => [''])
+  for (const name of below) {
+    const args = [`of=${join(path, name)}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0', 'status=none']
+    await promisify(execFile)('dd', args)
+  }
+}
+
 /** What `write` makes, once for all runs; a run that was cut short leaves nothing behind that another one takes. */
 export async function cachedFile(name: string, write: (path: string) => Promise<unknown>): Promise<string> {
   const path = join(folder, name)
@@ -46,6 +60,7 @@ export async function cachedFile(name: string, write: (path: string) => Promise<
   try {
     await write(unfinished)
     await rename(unfinished, path)
+    await forgetPages(path)
   } finally {
     await rm(unfinished, { recursive: true, force: true })
   }

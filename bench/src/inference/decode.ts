@@ -46,7 +46,7 @@ export async function decodeSection(options: SectionOptions): Promise<SectionRes
       {
         name: 'share of it',
         value: bandwidth / turns.ceilings.bandwidth,
-        goal: { atLeast: 0.7 },
+        ...(format.converted ? {} : { goal: { atLeast: 0.7 } }),
         unit: 'share',
       },
     ],

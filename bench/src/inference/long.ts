@@ -10,19 +10,21 @@ const early = 2048
 const contexts = [8192, 16_384] as const
 const windowTokens = 8
 
-/** A sequence with so many tokens in llama.cpp's cache: read once, then taken from a file. */
+/**
+ * A sequence with so many tokens in llama.cpp's cache: read once, then taken from a file. Its cache is f16 whatever the
+ * weights are, and how long a step takes does not depend on what is in it: one file serves all of them.
+ */
 async function filled(
   peer: LlamaCpp,
   at: {
     readonly tokens: number
     readonly flashAttention: boolean
-    readonly name: string
     readonly room: number
   },
 ): Promise<LlamaReader> {
-  const { tokens, flashAttention, name, room } = at
+  const { tokens, flashAttention, room } = at
   const reader = await peer.reader({ flashAttention, tokens: tokens + room })
-  const file = `cache-${name}-${flashAttention ? 'flash' : 'plain'}-${tokens}`
+  const file = `cache-${flashAttention ? 'flash' : 'plain'}-${tokens}`
   const path = await cachedFile(file, async (to) => {
     await reader.fill(promptIds(tokens))
     await reader.save(to)
@@ -40,8 +42,8 @@ async function measureAt(
   readers: { readonly early: SessionReader; readonly ours: SessionReader; readonly peer: LlamaCpp },
   { tokens, options }: { readonly tokens: number; readonly options: SectionOptions },
 ): Promise<Turns<Names>> {
-  const { rounds, format } = options
-  const at = { tokens, name: format.peer, room: 256 * Math.ceil(((rounds + 2) * windowTokens) / 256) }
+  const { rounds } = options
+  const at = { tokens, room: 256 * Math.ceil(((rounds + 2) * windowTokens) / 256) }
   await using plain = await filled(readers.peer, { ...at, flashAttention: false })
   await using flash = await filled(readers.peer, { ...at, flashAttention: true })
   return takeTurns<Names>(
