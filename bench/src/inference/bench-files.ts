@@ -7,7 +7,8 @@ import { quantiseModel } from '@trimkv/engine'
 import { type TensorToWrite, writeGates } from '@trimkv/io'
 import { elementCount } from '@trimkv/tensor'
 import { type GgufFormat, type GgufTensor, ggufFormats, writeGguf } from '../gguf-writer.ts'
-import { type Qwen3Shape, qwen3Metadata, qwen3Parameters } from '../random-qwen3.ts'
+import { ggufMetadata } from '../model-metadata.ts'
+import { type ModelShape, modelParameters } from '../model-parameters.ts'
 import {
   bf16Bits,
   noisePattern,
@@ -18,7 +19,7 @@ import {
 import type { WeightFormat } from './weight-formats.ts'
 
 /** Qwen3-0.6B. */
-export const shape: Qwen3Shape = {
+export const shape: ModelShape = {
   layers: 28,
   width: 1024,
   heads: 16,
@@ -28,6 +29,7 @@ export const shape: Qwen3Shape = {
   vocab: 151_936,
 }
 const contextLength = 40_960
+const variant = { family: 'qwen3' } as const
 const gateSize = 512
 
 /** Kept between runs: 1.2 GB for each kind of weights, 5.6 GB of llama.cpp's caches once `long` has run. */
@@ -46,7 +48,13 @@ const exists = (path: string): Promise<boolean> =>
 async function forgetPages(path: string): Promise<void> {
   const below = await readdir(path, { recursive: true }).catch(() => [''])
   for (const name of below) {
-    const args = [`of=${join(path, name)}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0', 'status=none']
+    const args = [
+      `of=${join(path, name)}`,
+      'oflag=nocache',
+      'conv=notrunc,fdatasync',
+      'count=0',
+      'status=none',
+    ]
     await promisify(execFile)('dd', args)
   }
 }
@@ -102,7 +110,7 @@ export const ggufFile = (format: GgufFormat): Promise<string> =>
   cachedFile(`model-${format}.gguf`, async (path) => {
     const pattern = ggufFormats[format].encode(noisePattern())
     // The output head is the embedding, as llama.cpp takes it where no head is stored.
-    const stored = qwen3Parameters(shape).filter(({ gguf }) => gguf !== 'output.weight')
+    const stored = modelParameters(variant, shape).filter(({ gguf }) => gguf !== 'output.weight')
     const sizeOf = (elements: number): number => (pattern.length / noisePattern().length) * elements
     const longest = Math.max(...stored.map((parameter) => elementCount(parameter.shape)))
     const values = repeated(pattern, new Uint8Array(sizeOf(longest)))
@@ -112,7 +120,7 @@ export const ggufFile = (format: GgufFormat): Promise<string> =>
         ? { name, shape: size, format: 'F32', data: ggufFormats.F32.encode(new Float32Array(count).fill(1)) }
         : { name, shape: size, format, data: values.subarray(0, sizeOf(count)) }
     })
-    await writeGguf(path, qwen3Metadata(shape, contextLength), tensors)
+    await writeGguf(path, ggufMetadata({ variant, shape, contextLength }), tensors)
   })
 
 /** A prompt that says nothing. */

@@ -31,6 +31,9 @@ describe.each(['q8', 'q4'] as const)('%s', (dtype) => {
     expect(tensor.read()).toEqual(back)
     using rows = device.ops.slice(tensor, { axis: 0, start: 16, length: 21 })
     expect(rows.read()).toEqual(back.subarray(16 * 96))
+    // The last panel: more elements lie before it than the whole tensor has bytes.
+    using last = device.ops.slice(tensor, { axis: 0, start: 32, length: 5 })
+    expect(last.read()).toEqual(back.subarray(32 * 96))
   })
 
   it('refuses other shapes, rows from the middle of a panel, writing, and what no scale can hold', () => {

@@ -36,8 +36,11 @@ export function ggufFamily({ metadata }: GgufHeader, file: string): ModelFamily 
 }
 
 /** An f32 as the shortest decimal that stands for it: 1e-6, not 9.999999974752427e-7. */
-const shortest = (value: GgufValue | undefined): GgufValue | undefined =>
-  typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value
+function shortest(value: GgufValue | undefined): GgufValue | undefined {
+  if (typeof value !== 'number' || Number.isInteger(value)) return value
+  const decimals = [6, 7, 8, 9].map((digits) => Number(value.toPrecision(digits)))
+  return decimals.find((decimal) => Math.fround(decimal) === value) ?? value
+}
 
 /** Metadata of one file under the names of its architecture. */
 function fieldsOf({ metadata }: GgufHeader): (name: string) => GgufValue | undefined {
@@ -48,17 +51,23 @@ function fieldsOf({ metadata }: GgufHeader): (name: string) => GgufValue | undef
 const tensorNamed = ({ tensors }: GgufHeader, name: string): GgufTensor | undefined =>
   tensors.find((tensor) => tensor.name === name)
 
+interface Refusal {
+  readonly file: string
+  readonly field: string
+  readonly expected: string
+  readonly got: unknown
+}
+
+const unsupported = (refusal: Refusal): never => malformed({ code: 'TRIMKV_MODEL_UNSUPPORTED', ...refusal })
+
 function refuseOtherArithmetic(header: GgufHeader, file: string): void {
   const field = fieldsOf(header)
-  const experts = field('expert_count')
-  if (experts !== undefined && experts !== 0) {
-    malformed({
-      code: 'TRIMKV_MODEL_UNSUPPORTED',
-      file,
-      field: 'expert_count',
-      expected: 'no experts',
-      got: experts,
-    })
+  const experts = field('expert_count') ?? 0
+  if (experts !== 0) unsupported({ file, field: 'expert_count', expected: 'no experts', got: experts })
+  const causal = field('attention.causal') ?? true
+  if (causal !== true) {
+    const expected = 'true: a model that writes texts from left to right'
+    unsupported({ file, field: 'attention.causal', expected, got: causal })
   }
 }
 
@@ -72,17 +81,10 @@ export function ggufConfig(header: GgufHeader, file: string, factors: RopeFactor
   const heads = field('attention.head_count')
   const headDim = field('attention.key_length') ?? headWidth(field('embedding_length'), heads)
   const valueDim = field('attention.value_length') ?? headDim
-  if (valueDim !== headDim) {
-    malformed({
-      code: 'TRIMKV_MODEL_UNSUPPORTED',
-      file,
-      field: 'attention.value_length',
-      expected: `${headDim}`,
-      got: valueDim,
-    })
-  }
+  if (valueDim !== headDim)
+    unsupported({ file, field: 'attention.value_length', expected: `${headDim}`, got: valueDim })
   const embedding = tensorNamed(header, 'token_embd.weight')
-  const rotary = field('rope.dimension_count')
+  const window = field('attention.sliding_window')
   const token = (name: string) => header.metadata.get(`tokenizer.ggml.${name}_token_id`)
   const config: Record<string, unknown> = {
     model_type: ggufFamily(header, file),
@@ -100,10 +102,10 @@ export function ggufConfig(header: GgufHeader, file: string, factors: RopeFactor
     attention_bias: tensorNamed(header, 'blk.0.attn_output.bias') !== undefined,
     mlp_bias: tensorNamed(header, 'blk.0.ffn_down.bias') !== undefined,
     rope_theta: shortest(field('rope.freq_base')) ?? 10_000,
-    partial_rotary_factor:
-      typeof rotary === 'number' && typeof headDim === 'number' ? rotary / headDim : undefined,
+    partial_rotary_factor: rotaryShare(field('rope.dimension_count'), headDim),
     rope_scaling: ropeScaling(header, file, factors),
-    sliding_window: field('attention.sliding_window'),
+    // Converters write 0 for a model of such a family that has no window.
+    sliding_window: window === 0 ? undefined : window,
     eos_token_id: token('eos'),
     bos_token_id: token('bos'),
     pad_token_id: token('padding'),
@@ -114,28 +116,44 @@ export function ggufConfig(header: GgufHeader, file: string, factors: RopeFactor
 const headWidth = (width: GgufValue | undefined, heads: GgufValue | undefined): number | undefined =>
   typeof width === 'number' && typeof heads === 'number' ? width / heads : undefined
 
-/** Scaling that comes as divisors, one per frequency: that of llama 3 is the same for every length. */
+/** The share of a head that turns, such that its product with the size of the head, cut to an integer, is `rotary` again. */
+function rotaryShare(rotary: GgufValue | undefined, headDim: GgufValue | undefined): number | undefined {
+  if (typeof rotary !== 'number' || typeof headDim !== 'number') return undefined
+  const share = rotary / headDim
+  return Math.trunc(headDim * share) < rotary ? share + Number.EPSILON : share
+}
+
+/**
+ * Scaling that comes as divisors, one per frequency: that of llama 3 is the same for every length. A factor alone stretches
+ * positions evenly, also in a file that names no kind of scaling.
+ * @see llama.cpp src/llama-model.cpp, `load_hparams`
+ */
 function ropeScaling(header: GgufHeader, file: string, factors: RopeFactors | undefined): unknown {
   const field = fieldsOf(header)
-  const kind = field('rope.scaling.type') ?? 'none'
-  if (kind !== 'none' && kind !== 'longrope') {
-    malformed({
-      code: 'TRIMKV_MODEL_UNSUPPORTED',
-      file,
-      field: 'rope.scaling.type',
-      expected: 'none or longrope',
-      got: kind,
-    })
+  const kind = field('rope.scaling.type')
+  if (kind !== undefined && kind !== 'none' && kind !== 'longrope')
+    unsupported({ file, field: 'rope.scaling.type', expected: 'none or longrope', got: kind })
+  const name = field('rope.scaling.factor') === undefined ? 'rope.scale_linear' : 'rope.scaling.factor'
+  const factor = field(name) ?? 0
+  if (kind !== 'none' && factor !== 0 && factor !== 1)
+    unsupported({ file, field: name, expected: '1, or no factor', got: factor })
+  const attention = shortest(field('rope.scaling.attn_factor')) ?? 1
+  if (!factors) {
+    if (attention !== 1)
+      unsupported({
+        file,
+        field: 'rope.scaling.attn_factor',
+        expected: '1, or tensors of rope factors',
+        got: attention,
+      })
+    return undefined
   }
-  if (!factors) return undefined
-  const original = field('rope.scaling.original_context_length') ?? field('context_length')
   return {
     type: 'longrope',
     short_factor: factors.short,
     long_factor: factors.long,
-    original_max_position_embeddings: original,
-    attention_factor: shortest(field('rope.scaling.attn_factor')) ?? (isLlama3(header) ? 1 : undefined),
+    original_max_position_embeddings:
+      field('rope.scaling.original_context_length') ?? field('context_length'),
+    attention_factor: attention,
   }
 }
-
-const isLlama3 = (header: GgufHeader): boolean => tensorNamed(header, 'rope_freqs.weight') !== undefined

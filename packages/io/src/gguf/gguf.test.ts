@@ -145,6 +145,28 @@ describe('a GGUF file', () => {
       { metadata: { ...qwen, 'general.architecture': 'toString' } },
       'TRIMKV_MODEL_UNSUPPORTED',
     ],
+    [
+      'a factor that stretches positions, of no kind',
+      { metadata: { ...qwen, 'qwen3.rope.scaling.factor': 4 } },
+      'TRIMKV_MODEL_UNSUPPORTED',
+    ],
+    [
+      'the same under its older name',
+      { metadata: { ...qwen, 'qwen3.rope.scale_linear': 4 } },
+      'TRIMKV_MODEL_UNSUPPORTED',
+    ],
+    ['yarn', { metadata: { ...qwen, 'qwen3.rope.scaling.type': 'yarn' } }, 'TRIMKV_MODEL_UNSUPPORTED'],
+    [
+      'scaled attention without rope factors',
+      { metadata: { ...qwen, 'qwen3.rope.scaling.attn_factor': 1.25 } },
+      'TRIMKV_MODEL_UNSUPPORTED',
+    ],
+    [
+      'attention to both sides',
+      { metadata: { ...qwen, 'qwen3.attention.causal': false } },
+      'TRIMKV_MODEL_UNSUPPORTED',
+    ],
+    ['experts', { metadata: { ...qwen, 'qwen3.expert_count': 8 } }, 'TRIMKV_MODEL_UNSUPPORTED'],
     ['sizes that are missing', { metadata: { 'general.architecture': 'qwen3' } }, 'TRIMKV_CONFIG_INVALID'],
   ])('with %s is refused', async (_, parts, code) => {
     expect((await refused(parts)).code).toBe(code)
@@ -166,6 +188,17 @@ describe('a GGUF file', () => {
   })
 })
 
+/** The metadata of another architecture with the sizes of `qwen`. */
+const as = (architecture: string, more: Readonly<Record<string, Value>> = {}): Record<string, Value> => ({
+  ...Object.fromEntries(
+    Object.entries(qwen).map(([key, value]) => [
+      key.replace('qwen3', architecture),
+      value === 'qwen3' ? architecture : value,
+    ]),
+  ),
+  ...Object.fromEntries(Object.entries(more).map(([key, value]) => [`${architecture}.${key}`, value])),
+})
+
 describe('a llama model', () => {
   it('gets the rows of its queries back in order', async () => {
     // As llama.cpp writes a head: reshape(heads, 2, half), swap, flatten.
@@ -175,18 +208,12 @@ describe('a llama model', () => {
       [0, 1, 2, 3].flatMap((i) => [0, 1].map((half) => head * headDim + half * 4 + i)),
     )
     expect(rows.map((row) => written[interleavedHeadRow(headDim)(row)])).toEqual(rows)
-    const metadata = Object.fromEntries(
-      Object.entries(qwen).map(([key, value]) => [
-        key.replace('qwen3', 'llama'),
-        value === 'qwen3' ? 'llama' : value,
-      ]),
-    )
     const data = Buffer.concat([
       Buffer.alloc(96),
       ...[0, 2, 1, 3, 4, 6, 5, 7].flatMap((row) => Array.from({ length: 8 }, () => f32(row))),
     ])
     const path = write({
-      metadata,
+      metadata: as('llama'),
       tensors: [embedding, { name: 'blk.0.attn_q.weight', sizes: [8, 8], offset: 96 }],
       data,
     })
@@ -194,6 +221,56 @@ describe('a llama model', () => {
     expect(isStoredInPlace(entry)).toBe(false)
     const values = new Float32Array((await readStored(entry)).buffer)
     expect(Array.from({ length: 8 }, (_, row) => values[8 * row])).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+  })
+})
+
+const configOf = async (metadata: Record<string, Value>, tensors?: Tensor[], data?: Buffer) =>
+  (await openGguf(write({ metadata, ...(tensors && { tensors }), ...(data && { data }) }))).config
+
+describe('a phi3 model', () => {
+  it('has no window where it says 0, and is refused where it has one', async () => {
+    const none = await configOf(as('phi3', { 'attention.sliding_window': 0 }))
+    expect(none).toEqual({ ...(await configOf(as('phi3'))) })
+    await expect(configOf(as('phi3', { 'attention.sliding_window': 16 }))).rejects.toMatchObject({
+      code: 'TRIMKV_MODEL_UNSUPPORTED',
+    })
+  })
+
+  it('turns as many channels as it says', async () => {
+    // 60 / 88 · 88 is a little less than 60.
+    const sizes = { 'attention.key_length': 88, 'rope.dimension_count': 60 }
+    expect((await configOf(as('phi3', sizes))).rope).toMatchObject({ kind: 'plain', rotaryDim: 60 })
+  })
+
+  it('has the rope factors of its tensors, and an attention factor of 1 unless it says so', async () => {
+    const factors = (name: string, at: number): Tensor => ({
+      name: `rope_factors_${name}.weight`,
+      sizes: [2],
+      offset: 96 + 32 * at,
+    })
+    const tensors = [embedding, factors('long', 0), factors('short', 1)]
+    const values = [3, 5, 1, 1.5].map(f32)
+    const padding = Buffer.alloc(24)
+    const data = Buffer.concat([
+      Buffer.alloc(96),
+      ...values.slice(0, 2),
+      padding,
+      ...values.slice(2),
+      padding,
+    ])
+    const original = { 'rope.scaling.original_context_length': 32 }
+    const longrope = { kind: 'longrope', longFactor: [3, 5], shortFactor: [1, 1.5], originalMaxPositions: 32 }
+    expect((await configOf(as('phi3', original), tensors, data)).rope).toMatchObject({
+      ...longrope,
+      attentionFactor: 1,
+    })
+    // An f32, to the last bit.
+    const scaled = { ...original, 'rope.scaling.attn_factor': 1.1902380714238083 }
+    const { rope } = await configOf(as('phi3', scaled), tensors, data)
+    expect(rope).toMatchObject(longrope)
+    expect(Math.fround('attentionFactor' in rope ? rope.attentionFactor : 0)).toBe(
+      Math.fround(1.1902380714238083),
+    )
   })
 })
 

@@ -62,7 +62,9 @@ Status tensor_view(Addon& addon, const Napi::CallbackInfo& info, Napi::Value& re
   if (Status s = arg_layout(info, 3, true, layout); !s.ok()) return s;
   layout.dtype = base->view.dtype;
   const int64_t base_offset = static_cast<char*>(base->view.data) - base->storage->data();
-  TRIMKV_REQUIRE(offset <= base->storage->bytes(), kShape, "the view starts outside its storage");
+  // Two elements share a byte at most. What is left to check, and cannot overflow any more, is checked with the layout.
+  const int64_t bytes_before = is_quantised(layout.dtype) ? offset / 2 : offset;
+  TRIMKV_REQUIRE(bytes_before <= base->storage->bytes(), kShape, "the view starts outside its storage");
   if (is_quantised(layout.dtype)) {
     const int64_t panel = kQuantRows * layout.shape[1];
     TRIMKV_REQUIRE(layout.rank == 2 && panel > 0 && offset % panel == 0, kShape,
