@@ -1,11 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openGates, readGatesConfig, type TensorToWrite, writeGates } from '@trimkv/io'
 import { seededRandom } from '@trimkv/testing'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { program, run } from './command-line.ts'
+import { killWhileWriting, run, unfinishedFiles } from './command-line.ts'
 import { goldenPath } from './golden.ts'
 
 /** Large enough that writing it takes a while, small enough for a small disk. */
@@ -58,22 +58,6 @@ afterEach(() => {
   rmSync(home, { recursive: true, force: true })
 })
 
-/** Kills a conversion some time after the first piece of its file lies in the folder. @returns whether that came before its end */
-function killWhileWriting(from: string, delayMs: number): Promise<boolean> {
-  const child = spawn(process.execPath, [program, ...convertTo(from, out)], { stdio: 'ignore' })
-  const watch = setInterval(() => {
-    if (!readdirSync(out).some((name) => name.endsWith('.tmp'))) return
-    clearInterval(watch)
-    setTimeout(() => child.kill('SIGKILL'), delayMs)
-  }, 1)
-  return new Promise((resolve) =>
-    child.on('close', (_, signal) => {
-      clearInterval(watch)
-      resolve(signal === 'SIGKILL')
-    }),
-  )
-}
-
 describe('convert', () => {
   it('leaves the old file or the new one whole, wherever it is killed', async () => {
     expect((await run(convertTo(folders[0]!, out))).code).toBe(0)
@@ -83,8 +67,12 @@ describe('convert', () => {
     for (let attempt = 0; attempt < 8; attempt++) {
       const source = 1 - (attempt % 2)
       const before = written()
-      if (await killWhileWriting(folders[source]!, random.int(0, 12))) killed++
-      for (const name of readdirSync(out).filter((entry) => entry.endsWith('.tmp'))) rmSync(join(out, name))
+      const isKilled = await killWhileWriting(convertTo(folders[source]!, out), {
+        folder: out,
+        delayMs: random.int(0, 12),
+      })
+      if (isKilled) killed++
+      for (const name of unfinishedFiles(out)) rmSync(join(out, name))
       const now = written()
       expect(now.equals(converted[source]!) || now.equals(before)).toBe(true)
       // The folder is one that can be read.

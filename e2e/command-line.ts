@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -66,4 +66,36 @@ export function run(args: readonly string[], options: RunOptions = {}): Promise<
     child.on('error', reject)
     child.on('close', (code) => resolve({ code: code ?? undefined, stdout, stderr }))
   })
+}
+
+/** Names in a folder of files that are being written, or were when their writer was killed; none where there is no folder. */
+export const unfinishedFiles = (folder: string): string[] =>
+  existsSync(folder)
+    ? readdirSync(folder).filter((name) => name.startsWith('.') && name.endsWith('.tmp'))
+    : []
+
+/**
+ * Kills the program some time after a file that it is writing has appeared in a folder.
+ * @returns whether that came before its end
+ */
+export function killWhileWriting(
+  args: readonly string[],
+  { folder, delayMs }: { readonly folder: string; readonly delayMs: number },
+): Promise<boolean> {
+  const before = new Set(unfinishedFiles(folder))
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: 'ignore',
+    env: { ...process.env, ...neutral },
+  })
+  const watch = setInterval(() => {
+    if (unfinishedFiles(folder).every((name) => before.has(name))) return
+    clearInterval(watch)
+    setTimeout(() => child.kill('SIGKILL'), delayMs)
+  }, 1)
+  return new Promise((resolve) =>
+    child.on('close', (_, signal) => {
+      clearInterval(watch)
+      resolve(signal === 'SIGKILL')
+    }),
+  )
 }

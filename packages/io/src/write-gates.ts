@@ -4,8 +4,8 @@ import { gateFiles, parseGatesConfig } from './gates-checkpoint.ts'
 import { fileExists, type JsonObject } from './json-file.ts'
 import type { TensorsToWrite } from './tensor-to-write.ts'
 import { writeFolder } from './write-folder.ts'
-import { writeSafetensors } from './write-safetensors.ts'
-import { writeTorchFile } from './write-torch-file.ts'
+import { safetensorsPieces } from './write-safetensors.ts'
+import { torchFilePieces } from './write-torch-file.ts'
 
 /** Retention gates to write. */
 export interface GatesToWrite {
@@ -16,24 +16,23 @@ export interface GatesToWrite {
 }
 
 /**
- * Writes a folder of gates: `retention_gates.safetensors`, then `config.json`, each atomically.
+ * Writes a folder of gates: `retention_gates.safetensors`, then `config.json`, together as {@link writeFolder} does.
  * @param folder made where it does not exist
  * @returns the paths of the files
- * @throws TrimError as {@link readGatesConfig} for a configuration it would refuse, and as {@link writeSafetensors}
+ * @throws TrimError as {@link readGatesConfig} for a configuration it would refuse, and as {@link safetensorsPieces} and {@link writeFolder}
  */
 export async function writeGates(folder: string, { config, tensors }: GatesToWrite): Promise<string[]> {
   parseGatesConfig(config, join(folder, 'config.json'))
-  return writeFolder(folder, config, async () => {
-    await writeSafetensors(join(folder, gateFiles.safetensors), tensors, { format: 'pt' })
-    return [gateFiles.safetensors]
+  return writeFolder(folder, config, {
+    [gateFiles.safetensors]: safetensorsPieces(tensors, { format: 'pt' }),
   })
 }
 
 /**
- * Writes a folder of gates as they are published: `trimkv_weights.pth`, as {@link writeTorchFile} does, then `config.json`.
+ * Writes a folder of gates as they are published: `trimkv_weights.pth`, as {@link torchFilePieces} makes it, then `config.json`.
  * @param folder made where it does not exist
  * @returns the paths of the files
- * @throws TrimError as {@link readGatesConfig} for a configuration it would refuse, and as {@link writeTorchFile};
+ * @throws TrimError as {@link readGatesConfig} for a configuration it would refuse, and as {@link torchFilePieces} and {@link writeFolder};
  *   `TRIMKV_OPTION` when the folder holds gates as {@link writeGates} writes them, which would be read instead
  */
 export async function writeTorchGates(folder: string, { config, tensors }: GatesToWrite): Promise<string[]> {
@@ -45,8 +44,5 @@ export async function writeTorchGates(folder: string, { config, tensors }: Gates
       details: { folder },
     })
   }
-  return writeFolder(folder, config, async () => {
-    await writeTorchFile(join(folder, gateFiles.torch), tensors)
-    return [gateFiles.torch]
-  })
+  return writeFolder(folder, config, { [gateFiles.torch]: torchFilePieces(gateFiles.torch, tensors) })
 }

@@ -1,11 +1,10 @@
 import { basename, join } from 'node:path'
 import { fail } from '@trimkv/tensor'
-import { writeAtomically } from './atomic-write.ts'
 import type { JsonObject } from './json-file.ts'
 import { parseModelConfig } from './model-config.ts'
 import type { TensorsToWrite } from './tensor-to-write.ts'
 import { jsonText, writeFolder } from './write-folder.ts'
-import { writeSafetensors } from './write-safetensors.ts'
+import { safetensorsPieces } from './write-safetensors.ts'
 
 /** A model to write. */
 export interface ModelToWrite {
@@ -20,11 +19,11 @@ export interface ModelToWrite {
 const ownNames = ['config.json', 'model.safetensors']
 
 /**
- * Writes a checkpoint folder as Hugging Face tools do: `model.safetensors`, the files beside it, then `config.json`, each
- * atomically.
+ * Writes a checkpoint folder as Hugging Face tools do: `model.safetensors`, the files beside it, then `config.json`, together
+ * as {@link writeFolder} does.
  * @param folder made where it does not exist
  * @returns the paths of the files
- * @throws TrimError as {@link parseModelConfig} for a configuration it would refuse, and as {@link writeSafetensors};
+ * @throws TrimError as {@link parseModelConfig} for a configuration it would refuse, as {@link safetensorsPieces} and {@link writeFolder};
  *   `TRIMKV_OPTION` for a file that is not a plain name of its own
  */
 export async function writeModel(
@@ -39,11 +38,11 @@ export async function writeModel(
       })
     }
   }
-  return writeFolder(folder, config, async () => {
-    await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' })
-    for (const [name, content] of Object.entries(files)) {
-      await writeAtomically(join(folder, name), typeof content === 'string' ? content : jsonText(content))
-    }
-    return ['model.safetensors', ...Object.keys(files)]
+  const texts = Object.entries(files).map(([name, content]) => {
+    return [name, typeof content === 'string' ? content : jsonText(content)] as const
+  })
+  return writeFolder(folder, config, {
+    'model.safetensors': safetensorsPieces(tensors, { format: 'pt' }),
+    ...Object.fromEntries(texts),
   })
 }

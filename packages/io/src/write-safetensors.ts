@@ -7,14 +7,25 @@ import { checkTensorToWrite, storedBytes, type TensorToStream } from './tensor-t
 
 /**
  * Writes a safetensors file, atomically as {@link writeAtomically} does. Tensor data is aligned to its element size.
- * @throws TrimError `TRIMKV_DTYPE` or `TRIMKV_SHAPE` when the data is not of that type or size; `TRIMKV_OPTION` for a name or metadata the format
- *   does not allow; `TRIMKV_DISK` or `TRIMKV_IO` when writing fails (nothing is left behind)
+ * @throws TrimError as {@link safetensorsPieces}; `TRIMKV_DISK` or `TRIMKV_IO` when writing fails (nothing is left behind)
  */
 export async function writeSafetensors(
   path: string,
   tensors: Readonly<Record<string, TensorToStream>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  await writeAtomically(path, safetensorsPieces(tensors, metadata))
+}
+
+/**
+ * The bytes of a safetensors file, piece by piece; what cannot be written is refused before the first.
+ * @throws TrimError `TRIMKV_DTYPE` or `TRIMKV_SHAPE` when the data is not of that type or size; `TRIMKV_OPTION` for a name or metadata the format
+ *   does not allow
+ */
+export function safetensorsPieces(
+  tensors: Readonly<Record<string, TensorToStream>>,
+  metadata: Readonly<Record<string, string>>,
+): AsyncIterable<ArrayBufferView> {
   const ordered = Object.entries(tensors).sort(byAlignment)
   for (const [name, tensor] of ordered) {
     if (name === '__metadata__') fail('TRIMKV_OPTION', 'a tensor cannot be named __metadata__ in safetensors')
@@ -28,7 +39,7 @@ export async function writeSafetensors(
   const quantised = quantisedMetadata(ordered)
   const alignment = Object.keys(quantised).length > 0 ? 64 : 8
   const header = encodeHeader(entries, { ...metadata, ...quantised }, alignment)
-  await writeAtomically(path, piecesOf(header, ordered))
+  return piecesOf(header, ordered)
 }
 
 async function* piecesOf(header: Buffer, tensors: readonly NamedTensor[]): AsyncGenerator<ArrayBufferView> {

@@ -1,24 +1,32 @@
 import { createHash } from 'node:crypto'
-import { parse } from 'node:path'
+import { basename, parse } from 'node:path'
 import { writeAtomically } from './atomic-write.ts'
 import { checkTensorToWrite, type TensorsToWrite } from './tensor-to-write.ts'
 import { pickleTensors } from './torch-pickler.ts'
 import { type ZipRecord, zipPieces } from './zip-pieces.ts'
 
 /**
- * Writes a dictionary of tensors as `torch.save` does, byte for byte but for an id that torch derives with the hash of its
- * C++ library: the archive is named after the file, and the tensors keep their order. Atomic as {@link writeAtomically}.
- * @param tensors of f32, bf16, f16 or i32; under 4 GiB in all
- * @throws TrimError `TRIMKV_DTYPE` or `TRIMKV_SHAPE` when data is not of its type or size; `TRIMKV_UNSUPPORTED` when it is
- *   too large; `TRIMKV_IO`
- * @see torch/serialization.py, `_save`
+ * Writes what {@link torchFilePieces} makes, atomically as {@link writeAtomically} does.
+ * @throws TrimError as both
  */
 export async function writeTorchFile(path: string, tensors: TensorsToWrite): Promise<void> {
+  await writeAtomically(path, torchFilePieces(basename(path), tensors))
+}
+
+/**
+ * A dictionary of tensors as `torch.save` writes it, byte for byte but for an id that torch derives with the hash of its
+ * C++ library: the archive is named after the file, and the tensors keep their order.
+ * @param tensors of f32, bf16, f16 or i32; under 4 GiB in all
+ * @throws TrimError `TRIMKV_DTYPE` or `TRIMKV_SHAPE` when data is not of its type or size; `TRIMKV_UNSUPPORTED` when it is
+ *   too large
+ * @see torch/serialization.py, `_save`
+ */
+export function torchFilePieces(name: string, tensors: TensorsToWrite): Iterable<ArrayBufferView> {
   const entries = Object.entries(tensors)
-  for (const [name, tensor] of entries) checkTensorToWrite(name, tensor)
-  const folder = parse(path).name
-  const record = (name: string, data: string | NodeJS.ArrayBufferView): ZipRecord => ({
-    name: `${folder}/${name}`,
+  for (const [tensorName, tensor] of entries) checkTensorToWrite(tensorName, tensor)
+  const folder = parse(name).name
+  const record = (part: string, data: string | NodeJS.ArrayBufferView): ZipRecord => ({
+    name: `${folder}/${part}`,
     data: typeof data === 'string' ? Buffer.from(data) : data,
   })
   const records = [
@@ -30,7 +38,7 @@ export async function writeTorchFile(path: string, tensors: TensorsToWrite): Pro
     record('version', '3\n'),
   ]
   const id = record('.data/serialization_id', serializationId(records))
-  await writeAtomically(path, zipPieces([...records, id]))
+  return zipPieces([...records, id])
 }
 
 /** Forty digits that equal content shares: twenty from the names, twenty from the data. */

@@ -1,13 +1,13 @@
 import { mkdir, realpath, statfs } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import {
   type ModelSource,
   quantisedPieces,
+  safetensorsPieces,
   storedPieces,
   type TensorEntry,
   type TensorToStream,
-  writeAtomically,
-  writeSafetensors,
+  writeFolder,
 } from '@trimkv/io'
 import { bindWeights, type DecoderSpec, type StoredWeight, specOf, storedWeights } from '@trimkv/models'
 import {
@@ -105,12 +105,12 @@ async function refuseSameFolder(model: string, folder: string): Promise<void> {
 
 /**
  * Writes a model with its matrices quantised: made once, then mapped like any other checkpoint. Norms and biases keep their
- * dtype; a tied embedding is quantised with the head. Tensors go through memory piece by piece. Every file is written
- * atomically, weights after the files beside them, `config.json` last.
+ * dtype; a tied embedding is quantised with the head. Tensors go through memory piece by piece. The files
+ * are put in their places together, as `writeFolder` does.
  * @param model a folder as `loadModel` takes it, or a GGUF file
  * @param folder made where it does not exist
  * @throws TRIMKV_OPTION when the model is quantised or lies in `folder`, TRIMKV_DISK before anything is written when the weights do
- *   not fit, and as `loadModel` and `writeSafetensors`; `signal.reason` when aborted
+ *   not fit, and as `loadModel` and `writeFolder`; `signal.reason` when aborted
  */
 export async function quantiseModel(
   model: string,
@@ -150,17 +150,15 @@ export async function quantiseModel(
   )
   await refuseSameFolder(model, folder)
   await checkSpace(folder, bytesAfter)
-  const side = await source.sideFiles()
-  for (const [name, content] of side) await writeAtomically(join(folder, basename(name)), [content])
-  try {
-    await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' })
-  } catch (error) {
+  const side = [...(await source.sideFiles())].map(([name, content]) => [basename(name), content] as const)
+  const weights = safetensorsPieces(tensors, { format: 'pt' })
+  const content = { 'model.safetensors': weights, ...Object.fromEntries(side) }
+  const files = await writeFolder(folder, source.config.raw, content).catch((error: unknown) => {
     options.signal?.throwIfAborted()
     throw error
-  }
-  await writeAtomically(join(folder, 'config.json'), `${JSON.stringify(source.config.raw, null, 2)}\n`)
+  })
   return {
-    files: [...side.keys(), 'model.safetensors', 'config.json'].map((name) => join(folder, name)),
+    files,
     bytesBefore: entries.reduce((sum, { byteLength }) => sum + byteLength, 0),
     bytesAfter,
     quantised: quantised.size,
