@@ -4,11 +4,9 @@ import { join } from 'node:path'
 import { loadModel, trace } from '@trimkv/engine'
 import { openGguf, readStored, readTensorData, type TensorToWrite, writeModel } from '@trimkv/io'
 import { dequantise, isQuantised } from '@trimkv/tensor'
+import { type GgufFormat, type ModelVariant, randomModel, relativeError } from '@trimkv/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { GgufFormat } from './gguf-writer.ts'
 import { openLlamaCpp } from './llama-cpp.ts'
-import type { ModelVariant } from './model-parameters.ts'
-import { writeRandomModel } from './random-model.ts'
 
 /** Heads are as wide together as the model: two of the families cannot say otherwise. */
 const shape = { layers: 3, width: 256, heads: 4, kvHeads: 2, headDim: 64, hidden: 512, vocab: 500 }
@@ -69,12 +67,6 @@ async function logitsOf(path: string): Promise<{ readonly data: Float32Array; re
   return { data: run.tensors.get('prefill_logits')!.data as Float32Array, readBytes: model.readBytes }
 }
 
-/** ‖a − b‖ / ‖b‖ */
-function relativeError(a: Float32Array, b: Float32Array): number {
-  const difference = b.reduce((sum, value, i) => sum + (a[i]! - value) ** 2, 0)
-  return Math.sqrt(difference / b.reduce((sum, value) => sum + value ** 2, 0))
-}
-
 describe('logits of the same GGUF file in llama.cpp', () => {
   let dir: string
   beforeAll(async () => {
@@ -85,13 +77,9 @@ describe('logits of the same GGUF file in llama.cpp', () => {
   it.each(models.flatMap(({ formats, ...model }) => formats.map((matrices) => ({ ...model, matrices }))))(
     '$name in $matrices',
     async ({ name: _, matrices, ...variant }) => {
-      const { folder, gguf } = await writeRandomModel(dir, {
-        variant,
-        shape,
-        contextLength,
-        seed: 11,
-        matrices,
-      })
+      const { config, tensors, writeGguf } = randomModel({ variant, shape, contextLength }, 11)
+      const gguf = join(dir, 'model.gguf')
+      await writeGguf(gguf, matrices)
       await using peer = await openLlamaCpp(gguf, { vocab: shape.vocab })
       const theirs = await peer.logits(ids, ids.length)
       const all = Float32Array.from(theirs.flatMap((row) => [...row]))
@@ -100,6 +88,8 @@ describe('logits of the same GGUF file in llama.cpp', () => {
       expect(ours.readBytes > 0).toBe(isBlocked || variant.family === 'llama')
       expect(relativeError(ours.data, all)).toBeLessThanOrEqual(bounds[matrices])
       if (matrices === 'F32') {
+        const folder = join(dir, 'hf')
+        await writeModel(folder, { config, tensors, files: {} })
         // The same weights, named and ordered as Hugging Face does.
         expect(relativeError(ours.data, (await logitsOf(folder)).data)).toBeLessThanOrEqual(bounds.F32)
         return

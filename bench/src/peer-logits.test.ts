@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadModel, trace } from '@trimkv/engine'
+import { writeModel } from '@trimkv/io'
+import { randomModel } from '@trimkv/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openLlamaCpp } from './llama-cpp.ts'
-import { writeRandomModel } from './random-model.ts'
 
 const shape = { layers: 4, width: 256, heads: 8, kvHeads: 2, headDim: 64, hidden: 512, vocab: 500 }
 const ids = Array.from({ length: 100 }, (_, i) => (i * i * 7 + i * 37 + 11) % shape.vocab)
@@ -17,12 +18,13 @@ describe('logits against llama.cpp', () => {
   afterAll(() => rm(dir, { recursive: true }))
 
   it('differ by at most 1e-4 with f32 weights and an f32 cache, flash attention off', async () => {
-    const { folder, gguf } = await writeRandomModel(dir, {
-      variant: { family: 'qwen3' },
-      shape,
-      contextLength: 4096,
-      seed: 11,
-    })
+    const { config, tensors, writeGguf } = randomModel(
+      { variant: { family: 'qwen3' }, shape, contextLength: 4096 },
+      11,
+    )
+    const [folder, gguf] = [join(dir, 'hf'), join(dir, 'model.gguf')]
+    await writeModel(folder, { config, tensors, files: {} })
+    await writeGguf(gguf, 'F32')
     await using peer = await openLlamaCpp(gguf, { vocab: shape.vocab })
     const theirs = await peer.logits(ids, ids.length)
     using model = await loadModel(folder)

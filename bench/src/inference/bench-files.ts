@@ -6,9 +6,15 @@ import { promisify } from 'node:util'
 import { quantiseModel } from '@trimkv/engine'
 import { type TensorToWrite, writeGates } from '@trimkv/io'
 import { elementCount } from '@trimkv/tensor'
-import { type GgufFormat, type GgufTensor, ggufFormats, writeGguf } from '../gguf-writer.ts'
-import { ggufMetadata } from '../model-metadata.ts'
-import { type ModelShape, modelParameters } from '../model-parameters.ts'
+import {
+  type GgufFormat,
+  type GgufTensor,
+  ggufFormats,
+  ggufMetadata,
+  type ModelShape,
+  modelParameters,
+  writeGguf,
+} from '@trimkv/testing'
 import {
   bf16Bits,
   noisePattern,

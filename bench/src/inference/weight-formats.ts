@@ -1,5 +1,5 @@
 import { fail, type QuantisedDType } from '@trimkv/tensor'
-import type { GgufFormat } from '../gguf-writer.ts'
+import type { GgufFormat } from '@trimkv/testing'
 
 /** How weights are stored here, and what llama.cpp is given to read as many bits. */
 export interface WeightFormat {

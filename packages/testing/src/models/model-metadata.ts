@@ -41,7 +41,7 @@ function hfScaling(rope: RandomRope): object {
 }
 
 /** `config.json`. */
-export function hfConfig({ variant, shape: s, contextLength }: DescribedModel): object {
+export function hfConfig({ variant, shape: s, contextLength }: DescribedModel): Record<string, unknown> {
   const { family, rope, biases = false } = variant
   const longRope = rope?.kind === 'longrope' ? rope : undefined
   return {
@@ -113,8 +113,19 @@ function ggufRope({ variant, shape, contextLength }: DescribedModel): Record<str
   }
 }
 
-/** Token strings that satisfy a byte-level BPE vocabulary: nobody tokenizes with them. */
-const tokens = (count: number): string[] => Array.from({ length: count }, (_, i) => `t${i}`)
+/**
+ * A byte-level vocabulary: every byte, `ab` that is merged from two, and tokens that no text gives.
+ * @see openai/gpt-2 src/encoder.py, `bytes_to_unicode`
+ */
+function tokens(count: number): string[] {
+  const isPrinted = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte !== 173)
+  let others = 0
+  const bytes = Array.from({ length: 256 }, (_, byte) =>
+    String.fromCharCode(isPrinted(byte) ? byte : 256 + others++),
+  )
+  const known = [...bytes, 'ab']
+  return Array.from({ length: count }, (_, i) => known[i] ?? `t${i}`)
+}
 
 /** What a GGUF file says of a model beside its weights. */
 export function ggufMetadata(model: DescribedModel): Record<string, GgufValue> {
@@ -141,7 +152,7 @@ export function ggufMetadata(model: DescribedModel): Record<string, GgufValue> {
     'tokenizer.ggml.pre': { string: 'gpt-2' },
     'tokenizer.ggml.tokens': { strings: tokens(s.vocab) },
     'tokenizer.ggml.token_type': { i32s: new Array<number>(s.vocab).fill(1) },
-    'tokenizer.ggml.merges': { strings: ['t 0'] },
+    'tokenizer.ggml.merges': { strings: ['a b'] },
     'tokenizer.ggml.bos_token_id': { u32: 1 },
     'tokenizer.ggml.eos_token_id': { u32: 2 },
   }

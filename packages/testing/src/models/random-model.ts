@@ -1,6 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { writeSafetensors } from '@trimkv/io'
 import { type GgufFormat, type GgufTensor, ggufFormats, writeGguf } from './gguf-writer.ts'
 import { type DescribedModel, ggufMetadata, hfConfig, ropeTensors } from './model-metadata.ts'
 import { type ModelParameter, modelParameters } from './model-parameters.ts'
@@ -44,34 +41,41 @@ function interleaved(data: Float32Array, rows: number, heads: number): Float32Ar
   return out
 }
 
-/**
- * Writes one random f32 model twice: as a Hugging Face folder and as a GGUF file.
- * @param options `matrices`: their element type in the GGUF file; norms and biases are F32 there, as llama.cpp writes them
- * @returns their paths
- */
-export async function writeRandomModel(
-  dir: string,
-  options: DescribedModel & { readonly seed: number; readonly matrices?: GgufFormat },
-): Promise<{ readonly folder: string; readonly gguf: string }> {
-  const { seed, matrices = 'F32' } = options
+/** A random f32 model under both kinds of names. */
+export interface RandomModel {
+  /** `config.json` of Hugging Face. */
+  readonly config: Record<string, unknown>
+  /** By the names of Hugging Face. */
+  readonly tensors: Record<string, RandomTensor>
+  /** Writes it as llama.cpp does: norms and biases in F32, matrices in any format. */
+  writeGguf(path: string, matrices: GgufFormat): Promise<void>
+}
+
+interface RandomTensor {
+  readonly dtype: 'f32'
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+
+/** Equal seeds give equal models. */
+export function randomModel(model: DescribedModel, seed: number): RandomModel {
   const next = uniform(seed)
-  const filled = modelParameters(options.variant, options.shape).map((parameter) => ({
+  const filled = modelParameters(model.variant, model.shape).map((parameter) => ({
     ...parameter,
     data: fill(parameter, next),
   }))
-  const folder = join(dir, 'hf')
-  const gguf = join(dir, 'model.gguf')
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'config.json'), JSON.stringify(hfConfig(options)))
-  await writeSafetensors(
-    join(folder, 'model.safetensors'),
-    Object.fromEntries(filled.map(({ hf, shape, data }) => [hf, { dtype: 'f32' as const, shape, data }])),
-  )
-  const tensors: GgufTensor[] = filled.map(({ gguf: name, shape, data, kind, interleavedHeads }) => {
-    const format = kind === 'matrix' ? matrices : 'F32'
-    const rows = interleavedHeads ? interleaved(data, shape[0]!, interleavedHeads) : data
-    return { name, shape, format, data: ggufFormats[format].encode(rows) }
-  })
-  await writeGguf(gguf, ggufMetadata(options), [...ropeTensors(options), ...tensors])
-  return { folder, gguf }
+  return {
+    config: hfConfig(model),
+    tensors: Object.fromEntries(
+      filled.map(({ hf, shape, data }) => [hf, { dtype: 'f32' as const, shape, data }]),
+    ),
+    async writeGguf(path, matrices) {
+      const tensors: GgufTensor[] = filled.map(({ gguf: name, shape, data, kind, interleavedHeads }) => {
+        const format = kind === 'matrix' ? matrices : 'F32'
+        const rows = interleavedHeads ? interleaved(data, shape[0]!, interleavedHeads) : data
+        return { name, shape, format, data: ggufFormats[format].encode(rows) }
+      })
+      await writeGguf(path, ggufMetadata(model), [...ropeTensors(model), ...tensors])
+    },
+  }
 }
