@@ -10,15 +10,23 @@ const folder = mkdtempSync(join(tmpdir(), 'trimkv-cli-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('help and usage', () => {
-  it.each(['generate', 'chat', 'compare', 'score', 'trace', 'inspect', 'convert', 'doctor', 'config'])(
-    '%s explains itself',
-    async (name) => {
-      const { code, stdout, stderr } = await run([name, '--help'])
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-      expect(stdout).toMatch(new RegExp(`^Usage: trimkv ${name} `))
-      expect(stdout.split('\n').length).toBeGreaterThan(8)
-    },
-  )
+  it.each([
+    'generate',
+    'chat',
+    'compare',
+    'score',
+    'trace',
+    'inspect',
+    'convert',
+    'filters',
+    'doctor',
+    'config',
+  ])('%s explains itself', async (name) => {
+    const { code, stdout, stderr } = await run([name, '--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(new RegExp(`^Usage: trimkv ${name} `))
+    expect(stdout.split('\n').length).toBeGreaterThan(8)
+  })
 
   it.each([
     [['generat'], /unknown command 'generat'[\s\S]*generate/],

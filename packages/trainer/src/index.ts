@@ -1,5 +1,6 @@
 export type { Batch } from './batch.ts'
-export type { RecordForm, RecordOptions } from './data/encode-record.ts'
+export type { Document } from './data/document.ts'
+export { encodeRecord, type LeftOut, type RecordForm, type RecordOptions } from './data/encode-record.ts'
 export { batchesPerEpoch, type JsonlOptions, type JsonlSource, jsonlSource } from './data/jsonl-source.ts'
 export type { Part, Split } from './data/split.ts'
 export { type TaskSourceOptions, taskSource } from './data/task-source.ts'

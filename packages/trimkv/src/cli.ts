@@ -13,6 +13,7 @@ import { compareCommand } from './commands/compare.ts'
 import { configCommand } from './commands/config.ts'
 import { convertCommand } from './commands/convert.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { filtersCommand } from './commands/filters.ts'
 import { generateCommand } from './commands/generate.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { scoreCommand } from './commands/score.ts'
@@ -35,6 +36,7 @@ const commands = [
   cacheShowCommand,
   inspectCommand,
   convertCommand,
+  filtersCommand,
   doctorCommand,
   configCommand,
 ]

@@ -11,7 +11,7 @@ export const qFilters: Policy = definePolicy({
     filters: {
       type: 'path',
       default: 'q-filters.safetensors',
-      doc: 'safetensors file with the tensor q_filters [L, H, D] f32, of this model: see `queryFilters` of @trimkv/engine',
+      doc: 'safetensors file with the tensor q_filters [L, H, D] f32, of this model: `trimkv filters` writes one',
     },
     recent: {
       type: 'int',

@@ -22,6 +22,7 @@ const output = flag('Output')
 
 type Flags =
   | 'model'
+  | 'threads'
   | 'download'
   | 'budget'
   | 'policy'
@@ -40,9 +41,10 @@ type Flags =
 export const flags: Readonly<Record<Flags, () => Option[]>> = {
   model: () => [
     model('--gates <dir>', 'folder of retention gates made for this model, or org/name[@revision]'),
-    model('--threads <n>', 'worker threads (default: all cores)'),
+    ...flags.threads(),
     model('--kv-dtype <dtype>', 'storage of keys and values: f32, bf16, f16 or f8 (default: f32)'),
   ],
+  threads: () => [model('--threads <n>', 'worker threads (default: all cores)')],
   download: () => [model('--offline', 'use what was downloaded before, and ask no server')],
   budget: () => [
     cache('--budget <size>', 'tokens kept per head: 512, 512tok, 25% or 256MiB (default: 512)'),

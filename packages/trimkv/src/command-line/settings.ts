@@ -36,6 +36,10 @@ export interface Settings {
   readonly context?: number | undefined
   readonly weights: 'q8' | 'q4'
   readonly to: 'torch' | 'safetensors'
+  readonly data: readonly string[]
+  readonly texts: number
+  readonly tokens: number
+  readonly samples: number
   readonly out: string
   readonly pinSystem: boolean
   readonly promptCache?: string | undefined
@@ -113,6 +117,10 @@ function settingSchemas(z: typeof Zod): Schemas<Settings> {
     context: integer(1).optional(),
     weights: z.enum(['q8', 'q4']),
     to: z.enum(['torch', 'safetensors']),
+    data: z.array(text).default([]),
+    texts: integer(1).default(20),
+    tokens: integer(1).default(2048),
+    samples: integer(1).default(3000),
     out: text.min(1),
     pinSystem: flag,
     promptCache: text.min(1).optional(),
