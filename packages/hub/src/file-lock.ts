@@ -1,19 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { dirname } from 'node:path'
+import { isOfThisHost, isRunning, type LockOwner, ownProcess, parseLockOwner } from '@trimkv/io'
 import { pause } from './retries.ts'
 import { storing, succeeds } from './storage-failure.ts'
-
-/** A process that holds a lock. */
-interface Owner {
-  readonly pid: number
-  readonly host: string
-  /** When the process started, in the units of its system; null where that is not known. */
-  readonly started: string | null
-  /** Tells this lock from all others. */
-  readonly token: string
-}
 
 const pollMs = 100
 const heartbeatMs = 5_000
@@ -37,9 +27,8 @@ export async function waitForLock(
   path: string,
   { signal, isWanted }: Waiting,
 ): Promise<AsyncDisposable | undefined> {
-  const { pid } = process
   const token = randomBytes(6).toString('hex')
-  const owner: Owner = { pid, host: hostname(), started: (await processStat(pid))?.started ?? null, token }
+  const owner: LockOwner = { ...(await ownProcess()), token }
   const text = JSON.stringify(owner)
   await storing(path, () => mkdir(dirname(path), { recursive: true }))
   const observed: Observed = { touched: undefined, since: 0 }
@@ -80,8 +69,8 @@ async function removeIfStale(path: string, token: string, observed: Observed): P
   if (!found || text === undefined) return
   const now = performance.now()
   if (found.mtimeMs !== observed.touched) Object.assign(observed, { touched: found.mtimeMs, since: now })
-  const owner = parseOwner(text)
-  const isStale = owner?.host === hostname() ? !(await isRunning(owner)) : now - observed.since > staleMs
+  const owner = parseLockOwner(text)
+  const isStale = owner && isOfThisHost(owner) ? !(await isRunning(owner)) : now - observed.since > staleMs
   if (!isStale) return
   // One of many that see a stale lock moves it away; whoever moves a new one instead puts it back.
   const aside = `${path}.${token}`
@@ -89,35 +78,4 @@ async function removeIfStale(path: string, token: string, observed: Observed): P
   const moved = await readFile(aside, 'utf8').catch(() => text)
   if (moved !== text) await succeeds(writeFile(path, moved, { flag: 'wx' }), 'EEXIST')
   await rm(aside, { force: true })
-}
-
-function parseOwner(text: string): Owner | undefined {
-  try {
-    const owner = JSON.parse(text) as Partial<Owner> | null
-    const pid = owner?.pid ?? 0
-    return Number.isSafeInteger(pid) && pid > 0 ? (owner as Owner) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** A number is given to another process after its owner is gone: the start time tells them apart. */
-async function isRunning({ pid, started }: Owner): Promise<boolean> {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
-  }
-  const found = await processStat(pid)
-  if (!found) return true
-  return found.state !== 'Z' && (started === null || found.started === started)
-}
-
-/** State and start time of a process; undefined on systems without /proc. */
-async function processStat(pid: number): Promise<{ state: string; started: string } | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // The name before the bracket may hold anything; state is field 3 and the start time field 22.
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
-  const [state, started] = [fields?.[0], fields?.[19]]
-  return state !== undefined && started !== undefined ? { state, started } : undefined
 }

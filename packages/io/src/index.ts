@@ -15,6 +15,14 @@ export { openGguf } from './gguf/gguf.ts'
 export type { JsonObject } from './json-file.ts'
 export { type ModelConfig, type ModelFamily, parseModelConfig, readModelConfig } from './model-config.ts'
 export { type ModelSource, openModelFolder } from './model-source.ts'
+export {
+  isOfThisHost,
+  isRunning,
+  type LockOwner,
+  ownProcess,
+  type ProcessOwner,
+  parseLockOwner,
+} from './process-owner.ts'
 export { readTensorBytes, readTensorData, readTensorIntegers } from './read-tensor.ts'
 export type { RopeConfig } from './rope-config.ts'
 export { openCheckpoint, openSafetensors } from './safetensors.ts'

@@ -1,18 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { isOfThisHost, isRunning, type LockOwner, ownProcess, parseLockOwner } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
-
-/** A process that holds a lock. */
-interface Owner {
-  readonly pid: number
-  readonly host: string
-  /** When the process started, in the units of its system; null where that is not known. */
-  readonly started: string | null
-  /** Tells this lock from all others. */
-  readonly token: string
-}
 
 const attempts = 10
 
@@ -24,9 +14,7 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   const file = join(folder, 'train.lock')
   const token = randomBytes(6).toString('hex')
   const own = join(folder, `.train.lock.${token}`)
-  const { pid } = process
-  const started = (await processStat(pid))?.started ?? null
-  const owner: Owner = { pid, host: hostname(), started, token }
+  const owner: LockOwner = { ...(await ownProcess()), token }
   await writeFile(own, JSON.stringify(owner))
   try {
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -46,9 +34,9 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
 async function removeIfStale(file: string, own: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch(() => undefined)
   if (text === undefined) return
-  const owner = parseOwner(text)
+  const owner = parseLockOwner(text)
   if (!owner) locked(file, 'it does not say by whom')
-  if (owner.host !== hostname()) locked(file, `by process ${owner.pid} on ${owner.host}`)
+  if (!isOfThisHost(owner)) locked(file, `by process ${owner.pid} on ${owner.host}`)
   if (await isRunning(owner)) locked(file, `by process ${owner.pid}`)
   // Who has the claim is the only one that may remove this very lock, and looks once more whether it is still there.
   const claim = `${file}.${owner.token}`
@@ -58,37 +46,6 @@ async function removeIfStale(file: string, own: string): Promise<void> {
   } finally {
     await rm(claim, { force: true })
   }
-}
-
-function parseOwner(text: string): Owner | undefined {
-  try {
-    const owner = JSON.parse(text) as Partial<Owner> | null
-    const isWhole = Number.isSafeInteger(owner?.pid) && /^[0-9a-f]+$/.test(owner?.token ?? '')
-    return isWhole ? (owner as Owner) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** A number is given to another process after its owner is gone: the start time tells them apart. */
-async function isRunning({ pid, started }: Owner): Promise<boolean> {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
-  }
-  const stat = await processStat(pid)
-  if (!stat) return true
-  return stat.state !== 'Z' && (started === null || stat.started === started)
-}
-
-/** State and start time of a process; undefined on systems without /proc. */
-async function processStat(pid: number): Promise<{ state: string; started: string } | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // The name before the bracket may hold anything; state is field 3 and the start time field 22.
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
-  const [state, started] = [fields?.[0], fields?.[19]]
-  return state !== undefined && started !== undefined ? { state, started } : undefined
 }
 
 /** Whether `work` was done; false when it failed with `code`. */
