@@ -108,11 +108,8 @@ async function writingTime(conversion: Conversion): Promise<number> {
   return performance.now() - began
 }
 
-async function killAt(conversion: Conversion, delayMs: number): Promise<boolean> {
-  const isKilled = await killWhileWriting(convertTo(conversion, out), { folder: out, delayMs })
-  for (const name of unfinishedFiles(out)) rmSync(join(out, name))
-  return isKilled
-}
+const killAt = (conversion: Conversion, delayMs: number): Promise<boolean> =>
+  killWhileWriting(convertTo(conversion, out), { folder: out, delayMs })
 
 const pageBytes = 4096
 
@@ -128,25 +125,32 @@ describe('convert MODEL --weights', () => {
   it('leaves the old weights or the new ones whole, wherever it is killed', async () => {
     const duration = await writingTime(conversions[0]!)
     let killed = 0
+    let left = 0
     for (const [attempt, share] of shares.entries()) {
       const before = contentOf(out)
       const conversion = conversions[(attempt + 1) % 2]!
       if (await killAt(conversion, share * duration)) killed++
+      left += unfinishedFiles(out).length
       expect([before, conversion.content]).toContainEqual(contentOf(out))
     }
     expect(killed).toBeGreaterThan(2)
+    expect(left).toBeGreaterThan(0)
     expect((await run(['inspect', out, '--json'])).code).toBe(0)
     expect((await run(convertTo(conversions[1]!, out))).code).toBe(0)
     expect(contentOf(out)).toEqual(conversions[1]!.content)
+    // Those of the last killed run were there until now.
+    expect(unfinishedFiles(out)).toEqual([])
   })
 
   it('leaves one model whole, or none that is taken for one, where it replaces another', async () => {
     const duration = await writingTime(conversions[0]!)
     let killed = 0
+    let left = 0
     for (const [attempt, share] of shares.entries()) {
       const before = contentOf(out)
       const conversion = conversions[attempt % 2 === 0 ? 2 : 0]!
       if (await killAt(conversion, share * duration)) killed++
+      left += unfinishedFiles(out).length
       const now = contentOf(out)
       // Between taking away one configuration and putting the next in its place.
       if (now['config.json'] === undefined) {
@@ -156,8 +160,11 @@ describe('convert MODEL --weights', () => {
       expect([before, conversion.content]).toContainEqual(now)
     }
     expect(killed).toBeGreaterThan(2)
+    expect(left).toBeGreaterThan(0)
     expect((await run(convertTo(conversions[2]!, out))).code).toBe(0)
     expect(contentOf(out)).toEqual(conversions[2]!.content)
+    // Those of the last killed run were there until now.
+    expect(unfinishedFiles(out)).toEqual([])
   })
 
   it.for([

@@ -254,5 +254,8 @@ describe('a process that is killed while it saves', () => {
     // At least one died in the middle: what it had written so far lies beside the file.
     expect(left).toBeGreaterThan(1)
     expect(existsSync(target)).toBe(true)
+    // The next one that is not killed clears it away.
+    expect((await run(saved)).code).toBe(0)
+    expect(readdirSync(home)).toEqual(['prefix.trimkv'])
   })
 })

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { fail, TrimError } from '@trimkv/tensor'
+import { removeAbandoned, unfinishedPath } from './unfinished-files.ts'
 
 type Pieces = Iterable<ArrayBufferView> | AsyncIterable<ArrayBufferView>
 
@@ -23,11 +23,12 @@ export interface StagedFile extends AsyncDisposable {
 }
 
 /**
- * Writes a file beside its place, down to the disk.
+ * Writes a file beside its place, down to the disk. What killed processes left unfinished in the folder is removed.
  * @throws TrimError as {@link writeAtomically}; nothing is left behind
  */
 export async function stageFile(path: string, content: FileContent): Promise<StagedFile> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  await removeAbandoned(dirname(path))
+  const temporary = await unfinishedPath(path)
   const remove = (): Promise<void> => rm(temporary, { force: true }).catch(() => undefined)
   try {
     await writeSynced(temporary, piecesOf(content))

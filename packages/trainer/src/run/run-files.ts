@@ -19,7 +19,7 @@ export const runFiles = (folder: string): RunFiles => ({
 })
 
 /** What a process that was killed while writing leaves behind. */
-const unfinished = /^\.(?:checkpoint|best)\.safetensors\.[0-9a-f]+\.tmp$/
+const unfinished = /^\.(?:checkpoint|best)\.safetensors\.[0-9a-f-]+\.tmp$/
 
 /** @throws TrimError `TRIMKV_IO` when the folder cannot be made */
 export async function makeFolder(folder: string): Promise<void> {

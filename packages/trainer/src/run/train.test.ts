@@ -259,7 +259,11 @@ describe('a folder', () => {
 
   it('is cleared of what a killed process has not finished', async () => {
     await mkdir(folder)
-    for (const name of ['.checkpoint.safetensors.0f3a.tmp', '.best.safetensors.77.tmp', 'notes.txt']) {
+    for (const name of [
+      '.checkpoint.safetensors.71-88-0f3a-77.tmp',
+      '.best.safetensors.77.tmp',
+      'notes.txt',
+    ]) {
       await writeFile(join(folder, name), 'x')
     }
     await train(fit())
