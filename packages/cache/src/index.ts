@@ -17,7 +17,13 @@ export type {
   PathOption,
   When,
 } from './option-schema.ts'
-export { type Budget, type BudgetBasis, budgetTokens, parseBudget } from './parse-budget.ts'
+export {
+  type Budget,
+  type BudgetBasis,
+  budgetTokens,
+  parseBudget,
+  smallestBudgetBytes,
+} from './parse-budget.ts'
 export { type ParsedPolicy, parsePolicy } from './parse-policy.ts'
 export { type PolicyName, type PolicyTable, policies } from './policies/index.ts'
 export {
@@ -38,7 +44,7 @@ export {
   pooled,
   uniform,
 } from './policy.ts'
-export { type PolicyChoice, policyConstants, smallestBudget } from './resolved-policy.ts'
+export { headSlots, type PolicyChoice, policyConstants, smallestBudget } from './resolved-policy.ts'
 export {
   againstDirection,
   attentionMass,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Budget, budgetTokens, parseBudget } from './parse-budget.ts'
+import { type Budget, budgetTokens, parseBudget, smallestBudgetBytes } from './parse-budget.ts'
 
 describe('parseBudget', () => {
   it.each<[string, Budget]>([
@@ -35,10 +35,22 @@ describe('budgetTokens', () => {
   })
 
   it('pays from memory for every slot of the mode and every sequence', () => {
-    const budget: Budget = { unit: 'bytes', bytes: 100 * perToken + 1 }
+    // Two i32 counts per head.
+    const counts = 2 * 2 * 8
+    const budget: Budget = { unit: 'bytes', bytes: 100 * perToken + counts }
     expect(budgetTokens(budget, basis)).toBe(99)
     expect(budgetTokens(budget, { ...basis, mode: { mode: 'buffered', buffer: 30 } })).toBe(70)
-    expect(budgetTokens(budget, { ...basis, batch: 2 })).toBe(49)
+    expect(budgetTokens({ unit: 'bytes', bytes: budget.bytes - 1 }, basis)).toBe(98)
+    expect(budgetTokens(budget, { ...basis, batch: 2 })).toBe(48)
     expect(budgetTokens({ unit: 'bytes', bytes: 10 }, basis)).toBe(0)
+  })
+
+  it('pays for three pages per head where heads differ', () => {
+    const bytes = 100 * perToken + 2 * 2 * (8 + 3 * 4096)
+    const paged = { ...basis, pageBytes: 4096 }
+    expect(budgetTokens({ unit: 'bytes', bytes }, paged)).toBe(99)
+    const least = smallestBudgetBytes(paged)
+    expect(budgetTokens({ unit: 'bytes', bytes: least }, paged)).toBe(1)
+    expect(budgetTokens({ unit: 'bytes', bytes: least - 1 }, paged)).toBe(0)
   })
 })

@@ -1,4 +1,4 @@
-import { fail } from '@trimkv/tensor'
+import { dtypeBytes, fail } from '@trimkv/tensor'
 import { type CacheShape, type KvDType, tokenBytes } from './cache-shape.ts'
 import { type EvictionMode, extraSlots } from './eviction-mode.ts'
 
@@ -51,16 +51,33 @@ export interface BudgetBasis {
   readonly mode: EvictionMode
   /** Sequences that share the memory. Default 1. */
   readonly batch?: number
+  /** Where heads may keep different numbers of slots: bytes of a page of memory, which their tables fill up. */
+  readonly pageBytes?: number
 }
+
+/** Keys, values and positions. */
+const tablesPerHead = 3
+
+/** Bytes that a sequence takes beside its slots at most: two counts per head, and pages that its tables end in the middle of. */
+const fixedBytes = ({ shape, pageBytes = 0 }: Pick<BudgetBasis, 'shape' | 'pageBytes'>): number =>
+  shape.layers * shape.kvHeads * (2 * dtypeBytes('i32') + tablesPerHead * pageBytes)
 
 /**
  * Tokens per layer and head that a budget allows, rounded down. Bytes pay for keys, values and positions of all slots,
- * those of the eviction mode beyond the budget included; columns of a policy come on top.
+ * those of the eviction mode beyond the budget included, and for whole pages where heads keep different numbers: between
+ * forwards `allocatedBytes` of the meter is never more. Columns of a policy come on top, and so does what is generated
+ * under a policy that cuts after the prompt only.
  * @returns an integer ≥ 0; caches refuse 0 with TRIMKV_BUDGET_TOO_SMALL
  */
 export function budgetTokens(budget: Budget, basis: BudgetBasis): number {
   if (budget.unit === 'tokens') return budget.tokens
   if (budget.unit === 'percent') return Math.floor((basis.contextTokens * budget.percent) / 100)
-  const slots = Math.floor(budget.bytes / (tokenBytes(basis.shape, basis.kvDtype) * (basis.batch ?? 1)))
+  const sequenceBytes = budget.bytes / (basis.batch ?? 1) - fixedBytes(basis)
+  const slots = Math.floor(sequenceBytes / tokenBytes(basis.shape, basis.kvDtype))
   return Math.max(0, slots - extraSlots(basis.mode))
 }
+
+/** The smallest budget in bytes that leaves room for a token. */
+export const smallestBudgetBytes = (basis: BudgetBasis): number =>
+  (basis.batch ?? 1) *
+  (fixedBytes(basis) + tokenBytes(basis.shape, basis.kvDtype) * (1 + extraSlots(basis.mode)))

@@ -266,6 +266,14 @@ export function checkPinned(choice: PolicyChoice, { eviction }: ResolvedPolicy, 
   checkProtected({ ...choice, budget: eviction.budget, pinned }, eviction, pinning(eviction, pinned).protect)
 }
 
+/** How many slots heads keep under a policy: all of them, the same number each, or different numbers. */
+export function headSlots(choice: Omit<PolicyChoice, 'budget'>): 'all' | 'even' | 'uneven' {
+  // What kind of share a head gets does not depend on the budget.
+  const { allocate } = partsFor({ ...choice, budget: undefined }, 1)
+  if (allocate?.kind === 'everything') return 'all'
+  return allocate === undefined || allocate.kind === 'uniform' ? 'even' : 'uneven'
+}
+
 /** The tensors from files that a policy needs under given options, to be handed to `createKvCache` as `constants`. */
 export const policyConstants = (choice: PolicyChoice): Readonly<Record<string, ConstantSource>> =>
   resolvePolicy(choice).needs.constants ?? {}

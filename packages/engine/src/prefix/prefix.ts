@@ -73,6 +73,7 @@ export class Prefix implements Disposable {
       hasGates: model.decoder.gates !== undefined,
       contextTokens: options.maxTokens,
       batch: 1,
+      pageBytes: model.device.pageBytes,
     })
     const policyOptions = given.policy === undefined ? options.policyOptions : wanted.policyOptions
     checkSettings(this.#name, saved, sessionSettings(model.spec, { ...wanted, policyOptions }, keepsAll))

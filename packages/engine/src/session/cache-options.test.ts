@@ -34,8 +34,11 @@ describe('resolveCacheOptions', () => {
   it('measures budgets in tokens, shares of the sequence and bytes', () => {
     const tokens = (budget: number | string) => resolve({ policy: 'streaming', budget, buffer: 4 }).budget
     expect([tokens(64), tokens('64'), tokens('64tok'), tokens('25%')]).toEqual([64, 64, 64, 50])
-    // 2 layers · 2 heads · (2 · 8 · 4 + 4) bytes a token, 4 of them for the buffer
-    expect(tokens(`${20 * 272}B`)).toBe(16)
+    // 2 layers · 2 heads · (2 · 8 · 4 + 4) bytes a token, 4 of them for the buffer, and two counts of 4 bytes a head
+    expect(tokens(`${20 * 272 + 32}B`)).toBe(16)
+    expect(tokens(`${20 * 272 + 31}B`)).toBe(15)
+    expect(() => tokens('600B')).toThrow(/too small for streaming[\s\S]*at least 1392B/)
+    expect(resolve({ policy: 'full', budget: '1B' }).budget).toBe(0)
   })
 
   it('reads one token at a time in exact mode', () => {

@@ -1,13 +1,14 @@
 import {
-  type Budget,
   budgetTokens,
   type CacheShape,
   type EvictionMode,
   type GivenOptions,
+  headSlots,
   type KvDType,
   type Policy,
   parseBudget,
   parsePolicy,
+  smallestBudgetBytes,
 } from '@trimkv/cache'
 import type { DecoderSpec } from '@trimkv/models'
 import { fail } from '@trimkv/tensor'
@@ -105,6 +106,40 @@ export interface BudgetContext {
   readonly contextTokens: number
   /** Sequences side by side. */
   readonly batch: number
+  /**
+   * A page of the device's memory. Default 4096. Only budgets in bytes depend on it, and only where heads keep different
+   * numbers of slots.
+   */
+  readonly pageBytes?: number
+}
+
+const usualPageBytes = 4096
+
+/** Tokens per layer and head. */
+function tokensOf(
+  budget: number | string,
+  choice: Pick<CacheSettings, 'policy' | 'policyOptions' | 'mode' | 'kvDtype'>,
+  { spec, contextTokens, batch, pageBytes = usualPageBytes }: BudgetContext,
+): number {
+  if (typeof budget === 'number') return budget
+  const parsed = parseBudget(budget)
+  const { policy, policyOptions: options, mode, kvDtype } = choice
+  const shape = cacheShape(spec)
+  const heads = parsed.unit === 'bytes' ? headSlots({ policy, options, mode, shape }) : 'all'
+  const basis = { contextTokens, shape, kvDtype, mode, batch, ...(heads === 'uneven' && { pageBytes }) }
+  const tokens = budgetTokens(parsed, basis)
+  if (parsed.unit !== 'bytes' || heads === 'all' || tokens >= 1) return tokens
+  const least = smallestBudgetBytes(basis)
+  return fail('TRIMKV_BUDGET_TOO_SMALL', `A budget of ${budget} is too small for ${policy.name}`, {
+    why: [
+      `one token and those stored beyond the budget take ${least} bytes in all heads`,
+      ...(heads === 'uneven'
+        ? [`heads keep different numbers of tokens, each in pages of ${pageBytes} bytes`]
+        : []),
+    ],
+    hint: `give at least ${least}B, or less buffer`,
+    details: { policy: policy.name, budget: parsed.bytes, smallest: least },
+  })
 }
 
 /**
@@ -119,12 +154,10 @@ export function resolveCacheOptions(options: CacheOptions, context: BudgetContex
   const mode = chosenMode(options)
   const kvDtype = options.kvDtype ?? 'f32'
   const { budget = defaultBudget } = options
-  const parsed: Budget = typeof budget === 'string' ? parseBudget(budget) : { unit: 'tokens', tokens: budget }
-  const basis = { ...context, shape: cacheShape(context.spec), kvDtype, mode }
   return {
     policy,
     policyOptions,
-    budget: budgetTokens(parsed, basis),
+    budget: tokensOf(budget, { policy, policyOptions, mode, kvDtype }, context),
     mode,
     kvDtype,
     chunk: mode.mode === 'exact' ? 1 : options.chunk,

@@ -17,6 +17,7 @@ export function createSession(
     hasGates: model.decoder.gates !== undefined,
     contextTokens: size.maxTokens,
     batch: size.batch,
+    pageBytes: model.device.pageBytes,
   })
   return new DecoderSession(model, { ...settings, ...size })
 }
