@@ -29,10 +29,10 @@ export async function writeGates(folder: string, { config, tensors }: GatesToWri
 }
 
 /**
- * Writes a folder of gates as they are published: `trimkv_weights.pth`, as {@link torchFilePieces} makes it, then `config.json`.
+ * Writes a folder of gates as they are published: `trimkv_weights.pth`, as {@link writeTorchFile} makes it, then `config.json`.
  * @param folder made where it does not exist
  * @returns the paths of the files
- * @throws TrimError as {@link readGatesConfig} for a configuration it would refuse, and as {@link torchFilePieces} and {@link writeFolder};
+ * @throws TrimError as {@link readGatesConfig} for a configuration it would refuse, and as {@link writeTorchFile} and {@link writeFolder};
  *   `TRIMKV_OPTION` when the folder holds gates as {@link writeGates} writes them, which would be read instead
  */
 export async function writeTorchGates(folder: string, { config, tensors }: GatesToWrite): Promise<string[]> {

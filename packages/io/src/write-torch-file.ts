@@ -6,21 +6,18 @@ import { pickleTensors } from './torch-pickler.ts'
 import { type ZipRecord, zipPieces } from './zip-pieces.ts'
 
 /**
- * Writes what {@link torchFilePieces} makes, atomically as {@link writeAtomically} does.
- * @throws TrimError as both
+ * Writes a dictionary of tensors as `torch.save` does, byte for byte but for an id that torch derives with the hash of its
+ * C++ library: the archive is named after the file, and the tensors keep their order. Atomic as {@link writeAtomically}.
+ * @param tensors of f32, bf16, f16 or i32; under 4 GiB in all
+ * @throws TrimError `TRIMKV_DTYPE` or `TRIMKV_SHAPE` when data is not of its type or size; `TRIMKV_UNSUPPORTED` when it is
+ *   too large; `TRIMKV_DISK`, `TRIMKV_IO`
+ * @see torch/serialization.py, `_save`
  */
 export async function writeTorchFile(path: string, tensors: TensorsToWrite): Promise<void> {
   await writeAtomically(path, torchFilePieces(basename(path), tensors))
 }
 
-/**
- * A dictionary of tensors as `torch.save` writes it, byte for byte but for an id that torch derives with the hash of its
- * C++ library: the archive is named after the file, and the tensors keep their order.
- * @param tensors of f32, bf16, f16 or i32; under 4 GiB in all
- * @throws TrimError `TRIMKV_DTYPE` or `TRIMKV_SHAPE` when data is not of its type or size; `TRIMKV_UNSUPPORTED` when it is
- *   too large
- * @see torch/serialization.py, `_save`
- */
+/** The bytes of such a file of this name, piece by piece; what cannot be written is refused before the first. */
 export function torchFilePieces(name: string, tensors: TensorsToWrite): Iterable<ArrayBufferView> {
   const entries = Object.entries(tensors)
   for (const [tensorName, tensor] of entries) checkTensorToWrite(tensorName, tensor)

@@ -1,5 +1,5 @@
 /** Families whose files llama.cpp and this library both read. */
-export type RandomFamily = 'qwen3' | 'qwen2' | 'llama' | 'phi3'
+type RandomFamily = 'qwen3' | 'qwen2' | 'llama' | 'phi3'
 
 /** The sizes that make a checkpoint. */
 export interface ModelShape {
