@@ -9,7 +9,7 @@ import { definePolicy } from '../src/policy.ts'
 import { hostScore } from '../src/score.ts'
 import { deviceStorage } from '../src/storage.ts'
 import { runForward } from '../src/testing/run-forward.ts'
-import { seededTokens, type TokenSource } from '../src/testing/token-source.ts'
+import { seededTokens } from '../src/testing/token-source.ts'
 
 const shape: CacheShape = { layers: 2, queryHeads: 4, kvHeads: 2, headDim: 8 }
 const source = seededTokens(shape, 77)
