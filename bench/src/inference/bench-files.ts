@@ -48,10 +48,10 @@ const exists = (path: string): Promise<boolean> =>
   )
 
 /**
- * Has the system forget what it remembers of files just written, so that it reads them as it does after a start: in
- * pages as large as whoever maps them asks for. What was written stays in small ones.
+ * Has the system forget what it remembers of files, so that it reads them as it does after a start: in pages as large as
+ * whoever maps them asks for. What was written or read in another way stays in small ones.
  */
-async function forgetPages(path: string): Promise<void> {
+async function readAnew(path: string): Promise<string> {
   const below = await readdir(path, { recursive: true }).catch(() => [''])
   for (const name of below) {
     const args = [
@@ -63,6 +63,7 @@ async function forgetPages(path: string): Promise<void> {
     ]
     await promisify(execFile)('dd', args)
   }
+  return path
 }
 
 /** What `write` makes, once for all runs; a run that was cut short leaves nothing behind that another one takes. */
@@ -74,7 +75,6 @@ export async function cachedFile(name: string, write: (path: string) => Promise<
   try {
     await write(unfinished)
     await rename(unfinished, path)
-    await forgetPages(path)
   } finally {
     await rm(unfinished, { recursive: true, force: true })
   }
@@ -84,8 +84,10 @@ export async function cachedFile(name: string, write: (path: string) => Promise<
 /** Folder of random weights of Qwen3-0.6B's shape: bf16, or what `trimkv convert` makes of these. */
 export async function checkpointFolder({ converted }: Pick<WeightFormat, 'converted'>): Promise<string> {
   const plain = await cachedFile('model', writeQwen3Checkpoint)
-  if (!converted) return plain
-  return cachedFile(`model-${converted}`, (path) => quantiseModel(plain, path, { weights: converted }))
+  if (!converted) return readAnew(plain)
+  return readAnew(
+    await cachedFile(`model-${converted}`, (path) => quantiseModel(plain, path, { weights: converted })),
+  )
 }
 
 /** Folder of random retention gates for it, as wide as the published ones. */
@@ -112,7 +114,9 @@ export const gatesFolder = (): Promise<string> =>
   })
 
 /** The same weights for llama.cpp. */
-export const ggufFile = (format: GgufFormat): Promise<string> =>
+export const ggufFile = async (format: GgufFormat): Promise<string> => readAnew(await cachedGguf(format))
+
+const cachedGguf = (format: GgufFormat): Promise<string> =>
   cachedFile(`model-${format}.gguf`, async (path) => {
     const pattern = ggufFormats[format].encode(noisePattern())
     // The output head is the embedding, as llama.cpp takes it where no head is stored.

@@ -17,7 +17,8 @@ export async function evictionSection(options: SectionOptions): Promise<SectionR
   const gates = await gatesFolder()
   using model = await loadModel(await checkpointFolder(format), { device, gates })
   const exact = { budget, exact: true, maxTokens: 4 * budget }
-  await using everything = new SessionReader(model, { policy: 'full', maxTokens: 2 * budget })
+  // The same cache with room for all that is read: it never evicts.
+  await using everything = new SessionReader(model, { ...exact, policy: 'streaming', budget: 2 * budget })
   await using evicting = new SessionReader(model, { ...exact, policy: 'streaming' })
   await using gated = new SessionReader(model, { ...exact, policy: 'trimkv' })
   const steps = (rounds + 1) * windowTokens

@@ -25,12 +25,14 @@ export class SessionReader implements Reader {
   readonly session: DecoderSession
   readonly #maxTokens: number
   readonly #samplers: Sampler[]
+  readonly #logits: Float32Array
   #last: number[] = []
 
   constructor(model: Model, options: CacheOptions & { readonly batch?: number; readonly maxTokens: number }) {
     const { batch = 1, maxTokens, ...cache } = options
     this.#maxTokens = maxTokens
     this.#samplers = Array.from({ length: batch }, () => createSampler({}))
+    this.#logits = new Float32Array(batch * model.spec.vocabSize)
     this.session = createSession(model, { kvDtype: 'bf16', ...cache }, { batch, maxTokens })
     this.#begin()
   }
@@ -66,10 +68,11 @@ export class SessionReader implements Reader {
   async decode(tokens: number): Promise<void> {
     for (let i = 0; i < tokens; i++) {
       const ids = this.#last.map((id) => [id])
-      const { values } = await this.session.forward({ ids, output: { kind: 'last' } })
-      const vocab = values.length / ids.length
+      const into = this.#logits
+      await this.session.forward({ ids, output: { kind: 'last' }, into })
+      const vocab = into.length / ids.length
       this.#last = this.#samplers.map((sampler, row) =>
-        sampler.next(values.subarray(row * vocab, (row + 1) * vocab)),
+        sampler.next(into.subarray(row * vocab, (row + 1) * vocab)),
       )
     }
   }

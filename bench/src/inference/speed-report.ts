@@ -56,7 +56,12 @@ Written by \`pnpm --filter @trimkv/bench inference --report\` from what the same
 Random weights in the shape of Qwen3-0.6B, two threads. llama.cpp runs in the same process through \`node-llama-cpp\`, on the
 same weights in a format as wide, with its own f16 cache; ours is bf16. Everything compared is measured in turns, figures are
 medians of windows and ratios are medians of ratios of neighbouring windows. Read bandwidth and FMA peak are measured between
-the windows, by kernels that do nothing else. A step counts its logits and the choice of the next token on both sides.`
+the windows, by kernels that do nothing else. A step counts its logits and the choice of the next token on both sides.
+
+Both models are files that the system has forgotten and reads anew when a section begins, as after a start. This project asks it
+to read them in large pages. What was just written or copied stays in small ones until it is forgotten (or the machine starts
+again), and in a virtual machine a step then takes up to twice as long: \`dd of=FILE oflag=nocache conv=notrunc,fdatasync count=0\`
+makes Linux forget a file.`
 
 /** Writes the report of the latest results. */
 export async function writeSpeedReport(results: string, report: string): Promise<void> {

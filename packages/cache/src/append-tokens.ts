@@ -33,6 +33,12 @@ function constantOf<T extends TensorLike>(at: Appending<T>, layer: number, name:
   return at.ops.reshape(at.ops.slice(whole, { axis: 0, start: layer, length: 1 }), whole.shape.slice(1))
 }
 
+/** What the layer was given; only what is declared, so that the model computes nothing more than parts say. */
+function inputOf<T extends TensorLike>({ policy, needs }: Appending<T>, { input }: Incoming<T>): T {
+  if (!needs.input) return undeclared(policy, 'the input of the layer')
+  return input ?? fail('TRIMKV_INVARIANT', `${policy} needs the input of each layer, and the model gave none`)
+}
+
 function missingNorm(policy: string): never {
   return fail('TRIMKV_INVARIANT', `${policy} needs the norm of projected values, and the model gave none`)
 }
@@ -62,6 +68,7 @@ function columnValues<T extends TensorLike>(
         ...tokens,
         heads: shape.kvHeads,
         logBeta: tokens.logBeta,
+        input: () => inputOf(at, tokens),
         constant: (constant) => constantOf(at, tokens.layer, constant),
       })
     case 'host':

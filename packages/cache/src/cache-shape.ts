@@ -7,6 +7,8 @@ export interface CacheShape {
   /** Key/value heads; divides `queryHeads`. */
   readonly kvHeads: number
   readonly headDim: number
+  /** Width W of the hidden state; needed by policies that read it. */
+  readonly hiddenSize?: number
 }
 
 /** Formats that keys and values can be stored in. */

@@ -14,6 +14,7 @@ export function forwardNeeds({ needs, eviction }: ResolvedPolicy, plan: StepPlan
     logBeta: 'logBeta' in needs.columns,
     outputNorm: 'outputNorm' in needs.columns && rates,
     rawQueries: needs.rawQueries === true && rates,
+    input: needs.input === true,
   }
 }
 

@@ -12,6 +12,8 @@ export interface LayerTokens<T> {
   readonly outputNorm?: T | undefined
   /** Queries before RoPE [B, C, Hq, D] f32; required when `needs.rawQueries`. */
   readonly rawQueries?: T | undefined
+  /** Hidden state after the input norm, what queries, keys and values are projected from [B, C, W] f32; required when `needs.input`. */
+  readonly input?: T | undefined
 }
 
 /** What a cache reads beside q, k and v in one forward. */
@@ -19,6 +21,7 @@ export interface ForwardNeeds {
   readonly logBeta: boolean
   readonly outputNorm?: boolean
   readonly rawQueries?: boolean
+  readonly input?: boolean
 }
 
 /**

@@ -15,6 +15,8 @@ export interface NewTokens<T> {
   readonly v: T
   /** [B, C, H] f32, only when the policy needs it. */
   readonly logBeta: T | undefined
+  /** Hidden state after the input norm [B, C, W] f32. @throws TRIMKV_POLICY_CONTRACT when it is not declared */
+  input(): T
   /** Declared constant, of this layer. @throws TRIMKV_POLICY_CONTRACT when it is not declared */
   constant(name: string): T
 }
@@ -56,6 +58,8 @@ export interface Needs {
   readonly logBeta?: boolean
   /** Column `outputNorm`: how much a token's value moves the output of its layer, ‖W_o v‖₁, computed by the model. */
   readonly outputNorm?: boolean
+  /** The hidden state that queries, keys and values of new tokens are projected from, for columns written over tensor ops. */
+  readonly input?: boolean
   /** Queries of the prompt before rotation; only for policies that cut after the prompt. */
   readonly rawQueries?: boolean
   /** Frequencies of the rotary embedding. */
@@ -70,7 +74,7 @@ export interface Needs {
 export interface ConstantSource {
   /** Path of a safetensors file. */
   readonly file: string
-  /** Name of the tensor in it. */
+  /** Name of the tensor in it; with `{layer}` in it, one tensor […] for each layer, numbered from 0. */
   readonly tensor: string
   /** [L, …] */
   readonly shape: readonly number[]
@@ -86,6 +90,7 @@ const namedColumns = ['mass', 'logBeta', 'outputNorm'] as const
 export interface PolicyNeeds {
   readonly window: number | undefined
   readonly columns: Readonly<Record<string, ColumnSource>>
+  readonly input?: boolean
   readonly rawQueries?: boolean
   readonly rotary?: boolean
   readonly constants?: Readonly<Record<string, ConstantSource>>
@@ -122,6 +127,7 @@ export function unionOfNeeds(policy: string, all: readonly Needs[]): PolicyNeeds
   return {
     window: windowOf(policy, all),
     columns,
+    input: all.some((needs) => needs.input),
     rawQueries: all.some((needs) => needs.rawQueries),
     rotary: all.some((needs) => needs.rotary),
     constants: constants ?? {},

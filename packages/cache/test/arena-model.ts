@@ -199,7 +199,7 @@ function remembered(source: TokenSource): TokenSource {
     const known: Float32Array[] = []
     return (layer: number, index: number) => (known[index] ??= source[signal](layer, index))
   }
-  return { q: rows('q'), k: rows('k'), v: rows('v'), logBeta: rows('logBeta') }
+  return { q: rows('q'), k: rows('k'), v: rows('v'), logBeta: rows('logBeta'), input: rows('input') }
 }
 
 /** Where a run goes wrong. */

@@ -43,7 +43,7 @@ function asked(
 }
 
 describe('what a cache asks of a forward', () => {
-  const none = { logBeta: false, outputNorm: false, rawQueries: false }
+  const none = { logBeta: false, outputNorm: false, rawQueries: false, input: false }
 
   it('is nothing that no part declares', () => {
     expect(asked('snapkv', { window: 2 })).toEqual([none, none])

@@ -49,6 +49,7 @@ function replay<T extends TensorLike>(
     q: rows('queries', queryHeads),
     k: rows('keys', 2),
     v: rows('values', 2),
+    input: () => new Float32Array(0),
     logBeta: () => new Float32Array(2),
   }
   const forwards = [golden.prefill, ...Array.from({ length: golden.decode }, () => 1)]

@@ -11,8 +11,7 @@ import { mapTables } from '../src/slot-set.ts'
 import { referenceStorage, type Storage } from '../src/storage.ts'
 
 /** The model that costs are stated for: Qwen3-4B. */
-const shape = { layers: 36, queryHeads: 32, kvHeads: 8, headDim: 128 }
-const hidden = 2560
+const shape = { layers: 36, queryHeads: 32, kvHeads: 8, headDim: 128, hiddenSize: 2560 }
 const budget = 1024
 const buffer = 128
 const prompt = 4096
@@ -87,6 +86,7 @@ function workOf(policy: ResolvedPolicy, when: When): Work {
       v: rows(kvHeads, 1),
       logBeta: spec('f32', [1, 1, kvHeads]),
       outputNorm: spec('f32', [1, 1, kvHeads]),
+      input: spec('f32', [1, 1, shape.hiddenSize]),
     },
     { slots: tables, victim: undefined },
   )
@@ -111,15 +111,28 @@ const signalCosts: Readonly<Record<string, string>> = {
     opTable.projectedNorm.cost!(
       {
         v: spec('f32', [1, 1, shape.kvHeads, shape.headDim]),
-        weight: spec('f32', [hidden, shape.queryHeads * shape.headDim]),
+        weight: spec('f32', [shape.hiddenSize, shape.queryHeads * shape.headDim]),
       },
       {},
     ).flops,
   )} per layer and token`,
 }
 
+/** A tensor from a file, sizes by their letters. */
+function constantLine(tensor: string, size: readonly number[]): string {
+  const letters = new Map([
+    [shape.layers, 'L'],
+    [shape.kvHeads, 'H'],
+    [shape.headDim, 'D'],
+    [shape.hiddenSize, 'W'],
+  ])
+  const sizes = size.map((n) => letters.get(n) ?? n)
+  if (!tensor.includes('{layer}')) return `the tensor \`${tensor}\` [${sizes.join(', ')}] from a file`
+  return `the tensors \`${tensor}\` [${sizes.slice(1).join(', ')}] from a file`
+}
+
 function needLines({ needs }: ResolvedPolicy): string[] {
-  const { window, columns, rawQueries, rotary, constants = {} } = needs
+  const { window, columns, input, rawQueries, rotary, constants = {} } = needs
   const names = Object.keys(columns)
   const ringBytes = (window ?? 0) * shape.queryHeads * shape.headDim * dtypeBytes('f32')
   return [
@@ -128,9 +141,10 @@ function needLines({ needs }: ResolvedPolicy): string[] {
       : [`queries of the last ${window} tokens (${(ringBytes / 1024).toFixed(0)} KiB per layer)`]),
     ...(names.length > 0 ? [`columns ${code(names)} (${4 * names.length} B per slot and head)`] : []),
     ...names.filter((name) => name in signalCosts).map((name) => `for \`${name}\`: ${signalCosts[name]}`),
+    ...(input ? ['the input of the layer of each new token'] : []),
     ...(rawQueries ? ['the queries of the prompt before rotation, while it is read'] : []),
     ...(rotary ? ['the frequencies of the rotary embedding'] : []),
-    ...Object.values(constants).map(({ tensor }) => `the tensor \`${tensor}\` [L, H, D] from a file`),
+    ...Object.values(constants).map(({ tensor, shape: size }) => constantLine(tensor, size)),
   ]
 }
 
@@ -141,6 +155,7 @@ function costLine(policy: ResolvedPolicy, when: When): string {
     when === 'decode' &&
     eviction?.score.kind === 'slot' &&
     eviction.transforms.length === 0 &&
+    eviction.shares === undefined &&
     !eviction.ordered
   const parts = [
     eviction?.score.kind === 'host' ? 'a function in TypeScript' : code(rating),
@@ -229,7 +244,7 @@ export function policyPage(): string {
     'The built-in policies: larger scores stay, of equal ones the newer token. What a letter means is in',
     '[notation.md](notation.md), how to write one in [add-policy.md](add-policy.md).',
     '',
-    `Costs are those of one layer of a model with ${shape.queryHeads} query heads, ${shape.kvHeads} key/value heads of ${shape.headDim} and a hidden size of ${hidden}: a cut`,
+    `Costs are those of one layer of a model with ${shape.queryHeads} query heads, ${shape.kvHeads} key/value heads of ${shape.headDim} and a hidden size of ${shape.hiddenSize}: a cut`,
     `while decoding rates ${budget + buffer} slots per head, one after the prompt ${prompt}. They are counted from the tensor ops that a`,
     'policy calls; ops without a number take a few operations per slot. What a policy does not need is neither computed nor stored.',
     '',

@@ -9,7 +9,7 @@ import { definePolicy } from '../src/policy.ts'
 import { hostScore } from '../src/score.ts'
 import { deviceStorage } from '../src/storage.ts'
 import { runForward } from '../src/testing/run-forward.ts'
-import { seededTokens, type TokenSource } from '../src/testing/token-source.ts'
+import { seededTokens } from '../src/testing/token-source.ts'
 
 const shape: CacheShape = { layers: 2, queryHeads: 4, kvHeads: 2, headDim: 8 }
 const source = seededTokens(shape, 77)
@@ -24,7 +24,7 @@ afterEach(() => device[Symbol.dispose]())
 interface Recorded {
   readonly program: Program<Tensor[]>
   readonly inputs: { readonly index: Tensor; readonly seen: Tensor }
-  readonly layers: readonly Record<keyof TokenSource, Tensor>[]
+  readonly layers: readonly Record<'q' | 'k' | 'v' | 'logBeta', Tensor>[]
 }
 
 /** Runs forwards through programs, one per key, as an engine does. */
@@ -45,7 +45,7 @@ class RecordedRun {
     recorded.inputs.index.write(indices)
     recorded.inputs.seen.write([first + C])
     recorded.layers.forEach((tensors, layer) => {
-      for (const [signal, tensor] of Object.entries(tensors) as [keyof TokenSource, Tensor][]) {
+      for (const [signal, tensor] of Object.entries(tensors) as [keyof typeof tensors, Tensor][]) {
         tensor.write(Array.from(indices).flatMap((index) => Array.from(source[signal](layer, index))))
       }
     })

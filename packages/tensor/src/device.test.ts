@@ -100,6 +100,12 @@ describe('elements', () => {
         length: 2,
       })
       expect([...part.read()]).toEqual([5, 6, 9, 10, 17, 18, 21, 22])
+      const into = part.read().fill(-1)
+      expect(part.readInto(into)).toBe(into)
+      expect([...into]).toEqual([5, 6, 9, 10, 17, 18, 21, 22])
+      const other = dtype === 'i32' ? new Float32Array(8) : new Int32Array(8)
+      expect(() => part.readInto(into.subarray(1))).toThrow(/8 elements.*7/)
+      expect(() => part.readInto(other)).toThrow(expect.objectContaining({ code: 'TRIMKV_DTYPE' }))
       part.write([0, 0, 0, 0, -1, -2, -3, -4])
       expect([...base.read()]).toEqual([
         0, 1, 2, 3, 4, 0, 0, 7, 8, 0, 0, 11, 12, 13, 14, 15, 16, -1, -2, 19, 20, -3, -4, 23,

@@ -76,7 +76,21 @@ export class Tensor implements TensorLike, Disposable {
   /** Row-major copy of the elements: i32 as they are, floats of any dtype as f32. */
   read(): Float32Array | Int32Array {
     const count = elementCount(this.shape)
-    const into = this.dtype === 'i32' ? new Int32Array(count) : new Float32Array(count)
+    return this.readInto(this.dtype === 'i32' ? new Int32Array(count) : new Float32Array(count))
+  }
+
+  /**
+   * The same into an array that is there already: for large results read again and again, whose memory the system would
+   * have to find each time.
+   * @returns the array
+   * @throws TRIMKV_SHAPE when it has another number of elements, TRIMKV_DTYPE when it has another type
+   */
+  readInto<A extends Float32Array | Int32Array>(into: A): A {
+    const count = elementCount(this.shape)
+    if (into.length !== count)
+      fail('TRIMKV_SHAPE', `a tensor of ${count} elements cannot be read into ${into.length}`)
+    if (into instanceof Int32Array !== (this.dtype === 'i32'))
+      fail('TRIMKV_DTYPE', `a tensor of ${this.dtype} cannot be read into ${into.constructor.name}`)
     this.#memory.read(this.handle, into)
     return into
   }

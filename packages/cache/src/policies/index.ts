@@ -9,6 +9,7 @@ import { full } from './full.ts'
 import { h2o } from './h2o.ts'
 import { keydiff } from './keydiff.ts'
 import { knorm } from './knorm.ts'
+import { kvzap } from './kvzap.ts'
 import { lagkv } from './lagkv.ts'
 import { pyramidkv } from './pyramidkv.ts'
 import { qFilters } from './q-filters.ts'
@@ -40,6 +41,7 @@ export type PolicyTable = {
   readonly lagkv: Policy
   readonly finch: Policy
   readonly 'q-filters': Policy
+  readonly kvzap: Policy
 }
 
 /** The name of a built-in policy. */
@@ -66,4 +68,5 @@ export const policies: PolicyTable = {
   lagkv,
   finch,
   'q-filters': qFilters,
+  kvzap,
 }

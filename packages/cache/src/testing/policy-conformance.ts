@@ -52,9 +52,9 @@ interface Scenario<T extends TensorLike> {
 }
 
 const shapes: readonly CacheShape[] = [
-  { layers: 2, queryHeads: 2, kvHeads: 2, headDim: 8 },
-  { layers: 1, queryHeads: 6, kvHeads: 2, headDim: 8 },
-  { layers: 1, queryHeads: 2, kvHeads: 1, headDim: 4 },
+  { layers: 2, queryHeads: 2, kvHeads: 2, headDim: 8, hiddenSize: 6 },
+  { layers: 1, queryHeads: 6, kvHeads: 2, headDim: 8, hiddenSize: 5 },
+  { layers: 1, queryHeads: 2, kvHeads: 1, headDim: 4, hiddenSize: 3 },
 ]
 
 const modes: readonly EvictionMode[] = [{ mode: 'exact' }, { mode: 'buffered', buffer: 4 }]

@@ -97,6 +97,7 @@ export function runForward<T extends TensorLike>(
       v: gather('v', layer, [kvHeads, headDim]),
       ...(bound.needs.logBeta && { logBeta: gather('logBeta', layer, [kvHeads]) }),
       ...(bound.needs.rawQueries && { rawQueries: gather('q', layer, [queryHeads, headDim]) }),
+      ...(bound.needs.input && { input: gather('input', layer, [shape.hiddenSize!]) }),
       ...(bound.needs.outputNorm && { outputNorm: norms(layer) }),
     })
     return storage.read(out) as Float32Array

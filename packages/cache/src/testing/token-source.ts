@@ -10,6 +10,8 @@ export interface TokenSource {
   v(layer: number, index: number): Float32Array
   /** [H], ≤ 0 */
   logBeta(layer: number, index: number): Float32Array
+  /** [W] */
+  input(layer: number, index: number): Float32Array
 }
 
 /** Uniform numbers in [0, 1) from integers: the same for the same key, whatever was asked before. */
@@ -26,7 +28,7 @@ function hashUniform(key: readonly number[]): () => number {
   }
 }
 
-const signals = { q: 1, k: 2, v: 3, logBeta: 4 } as const
+const signals = { q: 1, k: 2, v: 3, logBeta: 4, input: 5 } as const
 
 /** Random rows that depend on (seed, layer, index) only, so that any split into chunks feeds the same tokens. */
 export function seededTokens(shape: CacheShape, seed: number): TokenSource {
@@ -39,6 +41,7 @@ export function seededTokens(shape: CacheShape, seed: number): TokenSource {
     q: row('q', shape.queryHeads * shape.headDim),
     k: row('k', shape.kvHeads * shape.headDim),
     v: row('v', shape.kvHeads * shape.headDim),
+    input: row('input', shape.hiddenSize ?? 0),
     logBeta: (layer, index) => raw(layer, index).map((x) => -Math.exp(2 * x)),
   }
 }

@@ -281,11 +281,12 @@ export class ChatSession implements Disposable {
       yield answer.take(result.values)
     }
     session.endPrefill()
+    const into = new Float32Array(session.model.spec.vocabSize)
     while (!answer.reason) {
       const id = answer.ids.at(-1)!
-      const { values } = await session.forward({ ids: [[id]], output: { kind: 'last' }, signal })
+      await session.forward({ ids: [[id]], output: { kind: 'last' }, signal, into })
       read.push(id)
-      yield answer.take(values)
+      yield answer.take(into)
     }
     const decodeMs = performance.now() - started - prefillMs
     const { reason, stop, ids, text } = answer

@@ -174,22 +174,23 @@ export async function* readPrompt(
 /** One token for every sequence from the first to the last that is not over. */
 async function* decodeStep(
   session: DecoderSession,
-  seats: readonly Seat[],
+  { seats, logits }: { readonly seats: readonly Seat[]; readonly logits: Float32Array },
   options: GenerateOptions,
 ): Events {
   const { trace, signal } = options
+  const vocab = session.model.spec.vocabSize
   const active = seats.filter((seat) => !seat.answer.reason)
   const first = active[0]!.index
   const count = active.at(-1)!.index - first + 1
   const ids = seats.slice(first, first + count).map((seat) => [seat.answer.ids.at(-1)!])
-  const { values } = await session.forward({ seats: { first, count }, ids, output: { kind: 'last' }, signal })
-  const vocab = values.length / count
+  const into = logits.subarray(0, count * vocab)
+  await session.forward({ seats: { first, count }, ids, output: { kind: 'last' }, signal, into })
   for (const seat of active) {
     const { index, answer } = seat
     const row = index - first
     if (trace)
       for (const event of evictEvent(session, seat, session.cache.seen(index) - 1)) yield { index, ...event }
-    yield { index, ...answer.take(values.subarray(row * vocab, (row + 1) * vocab)) }
+    yield { index, ...answer.take(into.subarray(row * vocab, (row + 1) * vocab)) }
     if (answer.reason) yield { index, ...doneEvent(session, seat, options) }
   }
 }
@@ -201,5 +202,6 @@ export async function* decodeAll(
   options: GenerateOptions,
 ): Events {
   session.endPrefill()
-  while (seats.some((seat) => !seat.answer.reason)) yield* decodeStep(session, seats, options)
+  const logits = new Float32Array(seats.length * session.model.spec.vocabSize)
+  while (seats.some((seat) => !seat.answer.reason)) yield* decodeStep(session, { seats, logits }, options)
 }

@@ -65,6 +65,7 @@ export const cacheShape = (spec: DecoderSpec): CacheShape => ({
   queryHeads: spec.heads,
   kvHeads: spec.kvHeads,
   headDim: spec.headDim,
+  hiddenSize: spec.hiddenSize,
 })
 
 function chosenPolicy(input: PolicyInput): { policy: Policy; policyOptions: GivenOptions } {

@@ -38,6 +38,8 @@ export interface ForwardRequest {
   readonly whole?: boolean
   readonly output: ForwardOutput
   readonly signal?: AbortSignal | undefined
+  /** Where `values` of 'last' or 'all' go, of their size; default a new array. */
+  readonly into?: Float32Array | undefined
 }
 
 /** What one forward gave. */
@@ -120,6 +122,12 @@ function samePins(cache: KvArena<Tensor>, { first, count }: SeatRange): SeatRang
   return runs
 }
 
+/** @throws TRIMKV_OPTION for a forward that gives no logits */
+function logitsOf([logits]: readonly Tensor[], kind: ForwardOutput['kind']): Tensor {
+  if (logits && (kind === 'last' || kind === 'all')) return logits
+  return fail('TRIMKV_OPTION', `a forward with output '${kind}' has no logits to put into an array`)
+}
+
 const readFloats = (tensor: Tensor): Float32Array => tensor.read() as Float32Array
 
 /**
@@ -199,10 +207,11 @@ export class DecoderSession implements Disposable {
 
   /**
    * Reads new tokens into the cache.
-   * @throws TRIMKV_TOKEN_RANGE before anything runs; `signal.reason` when aborted
+   * @throws TRIMKV_TOKEN_RANGE before anything runs, TRIMKV_SHAPE when `into` has another size; `signal.reason` when aborted
    */
   async forward(request: ForwardRequest): Promise<ForwardResult> {
-    const { ids, output, signal, whole = false, seats = { first: 0, count: this.cache.batch } } = request
+    const { ids, output, signal, into, whole = false } = request
+    const seats = request.seats ?? { first: 0, count: this.cache.batch }
     signal?.throwIfAborted()
     await this.#constants.load()
     this.#checkIds(ids)
@@ -218,7 +227,7 @@ export class DecoderSession implements Disposable {
     this.cache.commit(plan)
     const { values, logBeta, scores } = program.result
     return {
-      values: concatenated(values.map(readFloats)),
+      values: into ? logitsOf(values, output.kind).readInto(into) : concatenated(values.map(readFloats)),
       logBeta: logBeta.map(readFloats),
       evicted: plan.due.includes(true),
       scores: () => scores.map((tensor) => tensor && readFloats(tensor)),
@@ -231,7 +240,8 @@ export class DecoderSession implements Disposable {
     { seats, apart }: { readonly seats: SeatRange; readonly apart: readonly SeatRange[] },
   ): Promise<ForwardResult> {
     const results: ForwardResult[] = []
-    const { ids, output } = request
+    const { ids, output, into } = request
+    const width = (into?.length ?? 0) / seats.count
     for (const part of apart) {
       const start = part.first - seats.first
       const end = start + part.count
@@ -241,6 +251,7 @@ export class DecoderSession implements Disposable {
           ...request,
           seats: part,
           ids: ids.slice(start, end),
+          into: into?.subarray(start * width, end * width),
           output:
             output.kind === 'logProbs'
               ? { ...output, targets: output.targets.slice(start * perSeat, end * perSeat) }
@@ -249,7 +260,7 @@ export class DecoderSession implements Disposable {
       )
     }
     return {
-      values: concatenated(results.map(({ values }) => values)),
+      values: into ?? concatenated(results.map(({ values }) => values)),
       logBeta: [],
       evicted: results.some(({ evicted }) => evicted),
       scores: () => [],

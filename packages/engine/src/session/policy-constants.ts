@@ -1,16 +1,33 @@
 import type { ConstantSource } from '@trimkv/cache'
 import { openSafetensors, readTensorData, type TensorEntry } from '@trimkv/io'
-import { type Device, fail, type Tensor } from '@trimkv/tensor'
+import { type Device, elementCount, fail, type Tensor } from '@trimkv/tensor'
 
-function checkEntry(entry: TensorEntry | undefined, { file, tensor, shape }: ConstantSource): TensorEntry {
+/** The tensors of a source, each with the shape it must have: one, or one for each layer. */
+function partsOf({
+  tensor,
+  shape,
+}: ConstantSource): { readonly name: string; readonly shape: readonly number[] }[] {
+  if (!tensor.includes('{layer}')) return [{ name: tensor, shape }]
+  const [layers, ...rest] = shape
+  return Array.from({ length: layers! }, (_, layer) => ({
+    name: tensor.replace('{layer}', String(layer)),
+    shape: rest,
+  }))
+}
+
+function checkEntry(
+  entry: TensorEntry | undefined,
+  file: string,
+  { name, shape }: ReturnType<typeof partsOf>[number],
+): TensorEntry {
   if (entry?.shape.join() === shape.join()) return entry
   return fail('TRIMKV_WEIGHTS_MISMATCH', `${file} does not hold what the policy reads`, {
     why: [
-      `expected the tensor ${tensor} [${shape.join(', ')}]`,
-      entry ? `got ${tensor} [${entry.shape.join(', ')}]` : 'there is no tensor of this name',
+      `expected the tensor ${name} [${shape.join(', ')}]`,
+      entry ? `got ${name} [${entry.shape.join(', ')}]` : 'there is no tensor of this name',
     ],
     hint: 'make the file for this model',
-    details: { file, tensor, shape: [...shape] },
+    details: { file, tensor: name, shape: [...shape] },
   })
 }
 
@@ -39,8 +56,13 @@ export class PolicyConstants implements Disposable {
   async #read(): Promise<void> {
     for (const [name, source] of Object.entries(this.#sources)) {
       const { tensors } = await openSafetensors(source.file)
-      const entry = checkEntry(tensors.get(source.tensor), source)
-      this.tensors[name]!.write(await readTensorData(entry))
+      const parts = partsOf(source)
+      const values = new Float32Array(elementCount(source.shape))
+      for (const [i, part] of parts.entries()) {
+        const numbers = await readTensorData(checkEntry(tensors.get(part.name), source.file, part))
+        values.set(numbers, (i * values.length) / parts.length)
+      }
+      this.tensors[name]!.write(values)
     }
   }
 

@@ -96,6 +96,7 @@ function attentionBlock<T extends Shaped>(
     v: perHead(value, spec.kvHeads),
     logBeta,
     ...(cache.needs.rawQueries && { rawQueries: perHead(rawQuery, spec.heads) }),
+    ...(cache.needs.input && { input: ops.reshape(x, [batch, rows / batch, spec.hiddenSize]) }),
     ...(cache.needs.outputNorm && {
       outputNorm: ops.projectedNorm({ v: perHead(value, spec.kvHeads), weight: weights.output.weight }),
     }),

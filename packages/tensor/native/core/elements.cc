@@ -37,6 +37,12 @@ void read_f32(const View& from, float* to) {
     for (int64_t row = 0; row < from.shape[0]; row++) dequantise_row(from, row, to + row * depth);
     return;
   }
+  if (from.dtype == DType::kF32) {
+    each_run(from, [&](const char* at, int64_t index, int64_t n) {
+      __builtin_memcpy(to + index, at, static_cast<size_t>(n) * sizeof(float));
+    });
+    return;
+  }
   each_run(from, [&](const char* at, int64_t index, int64_t n) { widen_row(at, from.dtype, n, to + index); });
 }
 

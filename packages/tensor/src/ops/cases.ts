@@ -19,6 +19,7 @@ import { expectedScoresCases } from './expected-scores/expected-scores.cases.ts'
 import { fmaChainCases } from './fma-chain/fma-chain.cases.ts'
 import { gatedAttentionCases } from './gated-attention/gated-attention.cases.ts'
 import { gatedAttentionGradCases } from './gated-attention-grad/gated-attention-grad.cases.ts'
+import { geluCases } from './gelu/gelu.cases.ts'
 import { headDotCases } from './head-dot/head-dot.cases.ts'
 import { keyDiffCases } from './key-diff/key-diff.cases.ts'
 import { keyNormCases } from './key-norm/key-norm.cases.ts'
@@ -74,6 +75,7 @@ export const opCases: Readonly<Record<string, OpCases<any>>> = {
   linearGradWeight: linearGradWeightCases,
   sumRows: sumRowsCases,
   silu: siluCases,
+  gelu: geluCases,
   siluGrad: siluGradCases,
   swiglu: swigluCases,
   swigluGrad: swigluGradCases,

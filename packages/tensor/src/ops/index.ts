@@ -18,6 +18,7 @@ import { expectedScores } from './expected-scores/expected-scores.ts'
 import { fmaChain } from './fma-chain/fma-chain.ts'
 import { gatedAttention } from './gated-attention/gated-attention.ts'
 import { gatedAttentionGrad } from './gated-attention-grad/gated-attention-grad.ts'
+import { gelu } from './gelu/gelu.ts'
 import { headDot } from './head-dot/head-dot.ts'
 import { keyDiff } from './key-diff/key-diff.ts'
 import { keyNorm } from './key-norm/key-norm.ts'
@@ -72,6 +73,7 @@ export interface OpTable {
   readonly linearGradWeight: typeof linearGradWeight
   readonly sumRows: typeof sumRows
   readonly silu: typeof silu
+  readonly gelu: typeof gelu
   readonly siluGrad: typeof siluGrad
   readonly swiglu: typeof swiglu
   readonly swigluGrad: typeof swigluGrad
@@ -140,6 +142,7 @@ export const opTable: OpTable = {
   linearGradWeight,
   sumRows,
   silu,
+  gelu,
   siluGrad,
   swiglu,
   swigluGrad,

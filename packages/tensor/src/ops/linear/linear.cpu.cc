@@ -10,8 +10,9 @@ namespace {
 
 // Up to so many rows weights are widened in registers, anew for every tile; with more, both sides are laid out for it.
 constexpr int64_t kStreamRows = 32;
-constexpr int64_t kStreamBytes = 96 << 10;  // weights of one chunk
-constexpr uintptr_t kStreamAhead = 512;     // bytes fetched early in each stream
+// Weights of one chunk: long streams are foreseen best, and there must be enough chunks for all threads.
+constexpr int64_t kLeastStreamBytes = 96 << 10, kMostStreamBytes = 384 << 10, kStreamChunks = 16;
+constexpr uintptr_t kStreamAhead = 2048;     // bytes fetched early in each stream
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -44,7 +45,9 @@ Status check(const Call& c) {
 
 int64_t columns_of_chunk(const View& weight) {
   const int64_t row_bytes = most(weight.shape[1] * dtype_bytes(weight.dtype), 1);
-  return most(kStreamBytes / row_bytes / kPanel, 1) * kPanel;
+  const int64_t share = weight.shape[0] * row_bytes / kStreamChunks;
+  const int64_t bytes = least(most(share, kLeastStreamBytes), kMostStreamBytes);
+  return most(bytes / row_bytes / kPanel, 1) * kPanel;
 }
 
 // Up to kPanel rows of the weight, elements first … first+count−1 of each. The rows lie `span` apart, and the next
