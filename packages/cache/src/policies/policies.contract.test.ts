@@ -19,6 +19,7 @@ const variants = [
   { name: 'expected-attention', options: { covariance: 'off', values: 'off' } },
   { name: 'finch', options: { positions: 'keep', normalise: 'off' } },
   { name: 'lagkv', options: { partition: 4, rank: 'across' } },
+  { name: 'lagkv', options: { partition: 2, sinks: 1 } },
   { name: 'pyramidkv', options: { form: 'kvpress', window: 2, beta: 3 } },
   { name: 'pyramidkv', options: { window: 2, beta: 3 } },
   { name: 'chunkkv', options: { window: 3, chunk: 4 } },
