@@ -17,6 +17,8 @@ export interface OpsScore {
   readonly needs: Needs
   /** Whether slots must be in token order. */
   readonly orderedSlots: boolean
+  /** Whether all heads of a layer must hold the same tokens: not under budgets that differ from head to head. */
+  readonly equalHeads?: boolean
   /** @returns a new tensor [B, H, cap] f32; larger is kept */
   readonly score: SlotComputation
 }
@@ -26,6 +28,7 @@ export interface HostScore {
   readonly kind: 'host'
   readonly needs: Needs
   readonly orderedSlots: boolean
+  readonly equalHeads?: boolean
   /** @returns one number per slot of `head`; larger is kept, NaN is an error */
   score(view: HostView, head: number): ArrayLike<number>
 }
@@ -165,10 +168,14 @@ export const keyDifference = (): OpsScore => ({
   score: (ops, { keys, count }) => ops.keyDiff({ keys, count }),
 })
 
-/** A rating over tensor ops; `orderedSlots` (default false) asks for slots in token order. */
+/**
+ * A rating over tensor ops; `orderedSlots` (default false) asks for slots in token order, `equalHeads` (default false) for
+ * the same tokens in all heads of a layer.
+ */
 export const opsScore = (part: {
   readonly needs?: Needs
   readonly orderedSlots?: boolean
+  readonly equalHeads?: boolean
   readonly score: SlotComputation
 }): OpsScore => ({ needs: {}, orderedSlots: false, ...part, kind: 'ops' })
 
@@ -179,5 +186,6 @@ export const opsScore = (part: {
 export const hostScore = (part: {
   readonly needs?: Needs
   readonly orderedSlots?: boolean
+  readonly equalHeads?: boolean
   score(view: HostView, head: number): ArrayLike<number>
 }): HostScore => ({ needs: {}, orderedSlots: true, ...part, kind: 'host' })

@@ -7,6 +7,8 @@ export interface Transform {
   readonly needs: Needs
   /** Whether slots must be in token order. */
   readonly orderedSlots: boolean
+  /** Whether all heads of a layer must hold the same tokens: not under budgets that differ from head to head. */
+  readonly equalHeads?: boolean
   /** @returns a new tensor [B, H, cap] f32 */
   apply<T extends TensorLike>(ops: Ops<T>, scores: T, view: LayerView<T>): T
 }
@@ -26,6 +28,7 @@ export const pool = (options: {
 export const shareHeads = (): Transform => ({
   needs: {},
   orderedSlots: false,
+  equalHeads: true,
   apply: (ops, scores, { count }) => ops.shareHeads({ scores, count }),
 })
 
