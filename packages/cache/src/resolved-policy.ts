@@ -200,7 +200,7 @@ function checkSignals(
   const { when, positions, shares } = parts
   if (needs.rawQueries && when === 'decode') {
     fail('TRIMKV_POLICY_CONTRACT', `[${policy}] rawQueries are those of the prompt`, {
-      hint: 'use them in a policy that cuts after the prompt only',
+      hint: 'use them in a policy that cuts after the prompt only, or the queries of a `window`',
     })
   }
   if (positions === 'keep') return

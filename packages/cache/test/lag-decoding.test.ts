@@ -2,6 +2,7 @@ import { createDevice } from '@trimkv/tensor'
 import { describe, expect, it } from 'vitest'
 import type { CacheShape } from '../src/cache-shape.ts'
 import type { EvictionMode } from '../src/eviction-mode.ts'
+import { parsePolicy } from '../src/parse-policy.ts'
 import { policies } from '../src/policies/index.ts'
 import { deviceStorage } from '../src/storage.ts'
 import { referenceTestBackend } from '../src/testing/run-forward.ts'
@@ -65,7 +66,7 @@ describe.each(modes)('lagkv while decoding, $mode', (mode) => {
     const source = seededTokens(shape, 5)
     const replay = {
       shape,
-      policy: `lagkv:when=decode,sinks=${sinks},partition=${partition}`,
+      policy: parsePolicy(`lagkv:when=decode,sinks=${sinks},partition=${partition}`),
       budget,
       mode,
       sources: [source],

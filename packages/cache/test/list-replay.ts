@@ -2,7 +2,7 @@ import { scope, type TensorLike } from '@trimkv/tensor'
 import type { CacheShape } from '../src/cache-shape.ts'
 import type { EvictionMode } from '../src/eviction-mode.ts'
 import { createKvCache } from '../src/kv-arena.ts'
-import { parsePolicy } from '../src/parse-policy.ts'
+import type { ParsedPolicy } from '../src/parse-policy.ts'
 import type { StepRequest } from '../src/step-plan.ts'
 import { runForward, type TestBackend } from '../src/testing/run-forward.ts'
 import type { TokenSource } from '../src/testing/token-source.ts'
@@ -19,7 +19,7 @@ export interface HeadList {
 export interface ListReplay<T extends TensorLike> {
   readonly backend: TestBackend<T>
   readonly shape: CacheShape
-  readonly policy: string
+  readonly policy: ParsedPolicy
   readonly budget: number
   readonly mode: EvictionMode
   /** One per seat. */
@@ -49,11 +49,10 @@ export interface Held {
 export function replayOnLists<T extends TensorLike>(replay: ListReplay<T>): Held[] {
   const { backend, shape, budget, mode, sources, requests, rotate = false } = replay
   const { storage } = backend
-  const parsed = parsePolicy(replay.policy)
   using cache = createKvCache({
     storage,
     shape,
-    ...parsed,
+    ...replay.policy,
     budget,
     mode,
     batch: sources.length,

@@ -11,7 +11,8 @@ export const criticalkv: Policy = definePolicy({
   name: 'criticalkv',
   source: 'CriticalKV (arXiv:2502.03805); kvpress criticalkv_press.py',
   formula: 'the best `share` of the budget by s stay; others (s + epsilon) · mean over the group of ‖W_o v‖₁',
-  phases: ['prefill-aware'],
+  phases: ['decode', 'prefill-aware'],
+  when: 'prefill',
   options: {
     base: {
       type: 'choice',
@@ -22,6 +23,12 @@ export const criticalkv: Policy = definePolicy({
     ...promptWindowOptions,
     sinks: { type: 'int', default: 4, min: 0, doc: 'first tokens that always stay, with base=expected' },
     future: { type: 'int', default: 512, min: 1, doc: 'positions ahead that base=expected averages over' },
+    queries: {
+      type: 'int',
+      default: 256,
+      min: 1,
+      doc: 'newest tokens whose queries base=expected counts, with when=decode; after a prompt those of all its tokens',
+    },
     share: {
       type: 'number',
       default: 0.5,
@@ -34,12 +41,22 @@ export const criticalkv: Policy = definePolicy({
   presets: [
     { name: 'kvpress over SnapKV', options: {} },
     { name: 'kvpress over ExpectedAttention', options: { base: 'expected' } },
+    {
+      name: 'kvpress over ExpectedAttention, under DecodingPress',
+      options: { base: 'expected', when: 'decode' },
+      note: 'budget 2048, buffer 512; positions as in expected-attention',
+    },
   ],
-  parts({ base, window, kernel, pool, sinks, future, share, epsilon }, { budget }) {
+  parts({ base, window, kernel, pool, sinks, future, queries, share, epsilon }, { budget, when }) {
     const second = twoStage({ first: Math.floor(budget * share), epsilon })
     if (base === 'expected') {
       return {
-        score: expectedAttention({ sinks, future, covariance: true }),
+        score: expectedAttention({
+          sinks,
+          future,
+          covariance: true,
+          queries: when === 'decode' ? queries : undefined,
+        }),
         transforms: [liftProtected({ first: sinks }), second],
         protect: { first: sinks },
       }

@@ -17,6 +17,8 @@ it('lists every policy file under its own name', () => {
 const variants = [
   { name: 'criticalkv', options: { base: 'expected' } },
   { name: 'expected-attention', options: { covariance: 'off', values: 'off' } },
+  { name: 'expected-attention', options: { when: 'decode', queries: 40, sinks: 2 } },
+  { name: 'criticalkv', options: { when: 'decode', base: 'expected', queries: 4, share: 0.3 } },
   { name: 'finch', options: { positions: 'keep', normalise: 'off' } },
   { name: 'lagkv', options: { partition: 4, rank: 'across' } },
   { name: 'lagkv', options: { partition: 2, sinks: 1 } },

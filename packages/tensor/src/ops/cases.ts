@@ -43,6 +43,7 @@ import { projectedNormCases } from './projected-norm/projected-norm.cases.ts'
 import { protectCases } from './protect/protect.cases.ts'
 import { redundancyCases } from './redundancy/redundancy.cases.ts'
 import { ringAppendCases } from './ring-append/ring-append.cases.ts'
+import { ringTokensCases } from './ring-tokens/ring-tokens.cases.ts'
 import { rmsNormCases } from './rms-norm/rms-norm.cases.ts'
 import { rmsNormGradInputCases } from './rms-norm-grad-input/rms-norm-grad-input.cases.ts'
 import { rmsNormGradWeightCases } from './rms-norm-grad-weight/rms-norm-grad-weight.cases.ts'
@@ -106,6 +107,7 @@ export const opCases: Readonly<Record<string, OpCases<any>>> = {
   accumulate: accumulateCases,
   slotScores: slotScoresCases,
   ringAppend: ringAppendCases,
+  ringTokens: ringTokensCases,
   windowScores: windowScoresCases,
   pool: poolCases,
   shareHeads: shareHeadsCases,

@@ -42,6 +42,7 @@ import { projectedNorm } from './projected-norm/projected-norm.ts'
 import { protect } from './protect/protect.ts'
 import { redundancy } from './redundancy/redundancy.ts'
 import { ringAppend } from './ring-append/ring-append.ts'
+import { ringTokens } from './ring-tokens/ring-tokens.ts'
 import { rmsNorm } from './rms-norm/rms-norm.ts'
 import { rmsNormGradInput } from './rms-norm-grad-input/rms-norm-grad-input.ts'
 import { rmsNormGradWeight } from './rms-norm-grad-weight/rms-norm-grad-weight.ts'
@@ -104,6 +105,7 @@ export interface OpTable {
   readonly accumulate: typeof accumulate
   readonly slotScores: typeof slotScores
   readonly ringAppend: typeof ringAppend
+  readonly ringTokens: typeof ringTokens
   readonly windowScores: typeof windowScores
   readonly pool: typeof pool
   readonly shareHeads: typeof shareHeads
@@ -172,6 +174,7 @@ export const opTable: OpTable = {
   accumulate,
   slotScores,
   ringAppend,
+  ringTokens,
   windowScores,
   pool,
   shareHeads,
