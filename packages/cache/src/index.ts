@@ -83,6 +83,7 @@ export {
   liftProtected,
   penaliseRedundancy,
   pool,
+  rankWithin,
   shareHeads,
   type Transform,
   timesValueNorm,

@@ -60,6 +60,16 @@ export const chunkMean = (length: number): Transform => ({
   apply: (ops, scores, { count }) => ops.chunkMean({ scores, count }, { length }),
 })
 
+/**
+ * Rates each token by its rank within its stretch of `length` neighbours, over their number, so that every stretch loses the
+ * same share (FINCH's chunks).
+ */
+export const rankWithin = (length: number): Transform => ({
+  needs: {},
+  orderedSlots: true,
+  apply: (ops, scores, { count }) => ops.rankWithin({ scores, count }, { length }),
+})
+
 /** `(score + epsilon) · ‖v‖₂`: what attention a token gets, times what it has to say (ExpectedAttention). */
 export const timesValueNorm = ({ epsilon }: { readonly epsilon: number }): Transform => ({
   needs: { columns: { valueNorm } },

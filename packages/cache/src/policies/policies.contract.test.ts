@@ -20,6 +20,7 @@ const variants = [
   { name: 'expected-attention', options: { when: 'decode', queries: 40, sinks: 2 } },
   { name: 'criticalkv', options: { when: 'decode', base: 'expected', queries: 4, share: 0.3 } },
   { name: 'finch', options: { positions: 'keep', normalise: 'off' } },
+  { name: 'finch', options: { question: 4, chunk: 6 } },
   { name: 'lagkv', options: { partition: 4, rank: 'across' } },
   { name: 'lagkv', options: { partition: 2, sinks: 1 } },
   { name: 'pyramidkv', options: { form: 'kvpress', window: 2, beta: 3 } },

@@ -41,6 +41,7 @@ import { padAxisCases } from './pad-axis/pad-axis.cases.ts'
 import { poolCases } from './pool/pool.cases.ts'
 import { projectedNormCases } from './projected-norm/projected-norm.cases.ts'
 import { protectCases } from './protect/protect.cases.ts'
+import { rankWithinCases } from './rank-within/rank-within.cases.ts'
 import { redundancyCases } from './redundancy/redundancy.cases.ts'
 import { ringAppendCases } from './ring-append/ring-append.cases.ts'
 import { ringTokensCases } from './ring-tokens/ring-tokens.cases.ts'
@@ -124,6 +125,7 @@ export const opCases: Readonly<Record<string, OpCases<any>>> = {
   logGeometricSum: logGeometricSumCases,
   slotRandom: slotRandomCases,
   protect: protectCases,
+  rankWithin: rankWithinCases,
   allotSlots: allotSlotsCases,
   select: selectCases,
   compact: compactCases,

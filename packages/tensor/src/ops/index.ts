@@ -40,6 +40,7 @@ import { padAxis } from './pad-axis/pad-axis.ts'
 import { pool } from './pool/pool.ts'
 import { projectedNorm } from './projected-norm/projected-norm.ts'
 import { protect } from './protect/protect.ts'
+import { rankWithin } from './rank-within/rank-within.ts'
 import { redundancy } from './redundancy/redundancy.ts'
 import { ringAppend } from './ring-append/ring-append.ts'
 import { ringTokens } from './ring-tokens/ring-tokens.ts'
@@ -122,6 +123,7 @@ export interface OpTable {
   readonly logGeometricSum: typeof logGeometricSum
   readonly slotRandom: typeof slotRandom
   readonly protect: typeof protect
+  readonly rankWithin: typeof rankWithin
   readonly allotSlots: typeof allotSlots
   readonly select: typeof select
   readonly compact: typeof compact
@@ -191,6 +193,7 @@ export const opTable: OpTable = {
   logGeometricSum,
   slotRandom,
   protect,
+  rankWithin,
   allotSlots,
   select,
   compact,
