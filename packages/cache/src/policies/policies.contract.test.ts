@@ -26,6 +26,9 @@ const variants = [
   { name: 'pyramidkv', options: { form: 'kvpress', window: 2, beta: 3 } },
   { name: 'pyramidkv', options: { window: 2, beta: 3 } },
   { name: 'chunkkv', options: { window: 3, chunk: 4 } },
+  { name: 'chunkkv', options: { base: 'expected', sinks: 2, chunk: 3 } },
+  { name: 'adakv', options: { base: 'expected', epsilon: 0.1 } },
+  { name: 'criticalkv', options: { when: 'decode', base: 'keydiff' } },
   { name: 'trimkv', options: { lookahead: 8, score: 'knorm_alpha' } },
 ] as const
 
