@@ -89,6 +89,7 @@ export {
   liftProtected,
   penaliseRedundancy,
   pool,
+  rankWithin,
   shareHeads,
   type Transform,
   timesValueNorm,

@@ -55,5 +55,8 @@ describe('definePolicy', () => {
     )
     const options = { when: { type: 'int', default: 1, doc: 'x' } } as const
     expect(() => definePolicy({ ...base, name: 'mine', options })).toThrow(/`when` is added by itself/)
+    expect(() => definePolicy({ ...base, name: 'mine', options: {}, when: 'prefill' })).toThrow(
+      /when=prefill is none of its phases[\s\S]*for decode/,
+    )
   })
 })

@@ -119,6 +119,8 @@ export interface PolicyDefinition<S extends OptionSchema> {
   readonly formula?: string
   readonly presets?: readonly Preset[]
   readonly phases: readonly Phase[]
+  /** Default of the option `when`; default `decode` where that is one of the phases. */
+  readonly when?: When
   /** Default of the option `positions`; default `keep`. */
   readonly positions?: Positions
   readonly options: S
@@ -141,13 +143,18 @@ export interface Policy {
   ): PolicyParts & { readonly when: When; readonly positions: Positions }
 }
 
-function whenOption(phases: readonly Phase[]): ChoiceOption {
-  const choices: When[] = phases.includes('decode') ? ['decode'] : []
-  if (phases.some((phase) => phase !== 'decode')) choices.push('prefill')
+function whensOf(phases: readonly Phase[]): When[] {
+  const whens: When[] = phases.includes('decode') ? ['decode'] : []
+  if (phases.some((phase) => phase !== 'decode')) whens.push('prefill')
+  return whens
+}
+
+function whenOption(phases: readonly Phase[], fallback: When | undefined): ChoiceOption {
+  const choices = whensOf(phases)
   return {
     type: 'choice',
     choices,
-    default: choices[0]!,
+    default: fallback ?? choices[0]!,
     doc: 'decode: evict under the mode of the cache; prefill: cut once to the budget after the whole prompt, then grow',
   }
 }
@@ -159,13 +166,18 @@ const positionsOption = (fallback: Positions): ChoiceOption => ({
   doc: 'keep: keys keep the angle of their true position; slot: keys turn to the number of their slot, and reading goes on there',
 })
 
-function checkDefinition({ name, phases, options }: PolicyDefinition<OptionSchema>): void {
+function checkDefinition({ name, phases, when, options }: PolicyDefinition<OptionSchema>): void {
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
     fail('TRIMKV_POLICY_CONTRACT', `"${name}" cannot be the name of a policy`, {
       why: ['names are lower-case words joined by hyphens'],
     })
   }
   if (phases.length === 0) fail('TRIMKV_POLICY_CONTRACT', `[${name}] a policy is for at least one phase`)
+  if (when && !whensOf(phases).includes(when)) {
+    fail('TRIMKV_POLICY_CONTRACT', `[${name}] when=${when} is none of its phases`, {
+      why: [`it is for ${phases.join(', ')}`],
+    })
+  }
   for (const own of ['when', 'positions']) {
     if (own in options) fail('TRIMKV_POLICY_CONTRACT', `[${name}] the option \`${own}\` is added by itself`)
   }
@@ -179,7 +191,7 @@ function checkDefinition({ name, phases, options }: PolicyDefinition<OptionSchem
 export function definePolicy<const S extends OptionSchema>(definition: PolicyDefinition<S>): Policy {
   checkDefinition(definition as unknown as PolicyDefinition<OptionSchema>)
   const { name, source, formula, presets = [], phases } = definition
-  const when = whenOption(phases)
+  const when = whenOption(phases, definition.when)
   const positions = positionsOption(definition.positions ?? 'keep')
   const options: OptionSchema = { ...definition.options, when, positions }
   return {

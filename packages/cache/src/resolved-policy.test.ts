@@ -3,9 +3,10 @@ import { createKvCache } from './kv-arena.ts'
 import type { GivenOptions } from './option-schema.ts'
 import { parsePolicy } from './parse-policy.ts'
 import { policies } from './policies/index.ts'
-import { definePolicy, type Policy, type PolicyParts, perHead, pooled } from './policy.ts'
-import { hostScore, recency, windowAttention } from './score.ts'
+import { definePolicy, type Policy, type PolicyParts, perHead, perLayer, pooled } from './policy.ts'
+import { hostScore, opsScore, recency, windowAttention } from './score.ts'
 import { referenceStorage } from './storage.ts'
+import { shareHeads } from './transform.ts'
 
 const shape = { layers: 1, queryHeads: 2, kvHeads: 2, headDim: 4 }
 
@@ -91,6 +92,21 @@ describe('parts that do not fit together', () => {
       'TRIMKV_POLICY_CONTRACT',
     ],
     [
+      'one rating for heads that compete',
+      { score: recency(), transforms: [shareHeads()], allocate: pooled({ budget: 8, scope: 'layer' }) },
+      /needs the same tokens in all heads[\s\S]*heads compete for a budget[\s\S]*`shareHeads`[\s\S]*`perLayer`/,
+      'TRIMKV_POLICY_CONTRACT',
+    ],
+    [
+      'a rating of heads side by side under budgets that differ',
+      {
+        score: opsScore({ equalHeads: true, score: (ops, { keys, count }) => ops.keyDiff({ keys, count }) }),
+        allocate: perHead([[3, 5]]),
+      },
+      /needs the same tokens in all heads[\s\S]*budgets that differ/,
+      'TRIMKV_POLICY_CONTRACT',
+    ],
+    [
       'a reserved column name',
       {
         score: hostScore({
@@ -104,5 +120,14 @@ describe('parts that do not fit together', () => {
   ])('%s', (_, parts, message, code) => {
     expect(() => create(withParts(parts), 10)).toThrow(message)
     expect(() => create(withParts(parts), 10)).toThrow(expect.objectContaining({ code }))
+  })
+
+  it.each<[string, PolicyParts['allocate']]>([
+    ['one budget', undefined],
+    ['a budget per layer', perLayer([6])],
+    ['equal budgets of a layer', perHead([[6, 6]])],
+  ])('lets heads share their rating under %s', (_, allocate) => {
+    const parts = { score: recency(), transforms: [shareHeads()], ...(allocate && { allocate }) }
+    expect(create(withParts(parts), 10).policy.eviction?.transforms).toHaveLength(1)
   })
 })

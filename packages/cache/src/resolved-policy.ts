@@ -200,7 +200,7 @@ function checkSignals(
   const { when, positions, shares } = parts
   if (needs.rawQueries && when === 'decode') {
     fail('TRIMKV_POLICY_CONTRACT', `[${policy}] rawQueries are those of the prompt`, {
-      hint: 'use them in a policy that cuts after the prompt only',
+      hint: 'use them in a policy that cuts after the prompt only, or the queries of a `window`',
     })
   }
   if (positions === 'keep') return
@@ -214,6 +214,27 @@ function checkSignals(
   fail('TRIMKV_UNSUPPORTED', `[${policy}] positions=slot is not possible here`, {
     why: [why],
     hint: 'leave positions=keep',
+  })
+}
+
+/** Parts that read heads side by side need the same tokens in all heads of a layer. */
+function checkEqualHeads(
+  { policy, shape }: PolicyChoice,
+  parts: Pick<Eviction, 'score' | 'transforms' | 'shares'>,
+): void {
+  const { score, transforms, shares } = parts
+  const asks = [...(score.kind === 'slot' ? [] : [score]), ...transforms].some((part) => part.equalHeads)
+  const { kvHeads } = shape
+  if (!asks || kvHeads === 1 || !shares || shares.kind === 'perLayer') return
+  const firstOf = (at: number): number => at - (at % kvHeads)
+  if (shares.kind === 'perHead' && shares.budgets.every((own, at, all) => own === all[firstOf(at)])) return
+  fail('TRIMKV_POLICY_CONTRACT', `[${policy.name}] a part needs the same tokens in all heads of a layer`, {
+    why: [
+      shares.kind === 'pooled'
+        ? 'heads compete for a budget, so each keeps tokens of its own'
+        : 'heads of a layer have budgets that differ',
+    ],
+    hint: 'leave the part out (`shareHeads` is one), or give the heads of a layer one budget: `uniform`, `perLayer`',
   })
 }
 
@@ -243,6 +264,7 @@ export function resolvePolicy(choice: PolicyChoice): ResolvedPolicy {
     transforms.some((t) => t.orderedSlots)
   const needs = unionOfNeeds(name, [score.needs, ...transforms.map((transform) => transform.needs)])
   checkSignals(name, needs, { when, positions, shares: amounts.shares })
+  checkEqualHeads(choice, { score, transforms, shares: amounts.shares })
   return { name, needs, eviction: { ...amounts, when, positions, score, transforms, protect, ordered } }
 }
 

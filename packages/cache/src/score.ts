@@ -1,5 +1,5 @@
-import type { SlotScore } from '@trimkv/tensor'
-import type { HostView, SlotComputation } from './layer-view.ts'
+import type { Ops, SlotScore, TensorLike } from '@trimkv/tensor'
+import type { HostView, LayerView, RawQueries, SlotComputation } from './layer-view.ts'
 import type { ColumnWriter, ConstantSource, Needs } from './needs.ts'
 
 /** A rating that looks at one slot alone; in `exact` mode the attention pass finds its victim on the way. */
@@ -17,6 +17,8 @@ export interface OpsScore {
   readonly needs: Needs
   /** Whether slots must be in token order. */
   readonly orderedSlots: boolean
+  /** Whether all heads of a layer must hold the same tokens: not under budgets that differ from head to head. */
+  readonly equalHeads?: boolean
   /** @returns a new tensor [B, H, cap] f32; larger is kept */
   readonly score: SlotComputation
 }
@@ -26,6 +28,7 @@ export interface HostScore {
   readonly kind: 'host'
   readonly needs: Needs
   readonly orderedSlots: boolean
+  readonly equalHeads?: boolean
   /** @returns one number per slot of `head`; larger is kept, NaN is an error */
   score(view: HostView, head: number): ArrayLike<number>
 }
@@ -113,22 +116,43 @@ export const windowAttention = ({
     ops.windowScores({ ring: window(), keys, count, slotIndex, seen }, { scale, ...attrs }),
 })
 
+/** The queries of the last `queries` tokens before rotation: those remembered, turned back by the positions of their tokens. */
+function turnedBack<T extends TensorLike>(ops: Ops<T>, view: LayerView<T>, queries: number): RawQueries<T> {
+  const { invFreq, scale, offset } = view.rotary()
+  const ring = view.window()
+  const [B, w, ...row] = ring.shape as [number, number, number, number]
+  const tokens = (first: number): T => ops.ringTokens({ seen: view.seen }, { window: queries, first })
+  const index = tokens(0)
+  const positions = ops.reshape(offset === 0 ? index : tokens(offset), [B * w])
+  // A rotation also multiplies by `scale`, and so does its transpose.
+  const table = ops.ropeTable({ positions, invFreq }, { scale: 1 / scale })
+  const turned = ops.rope({ x: ops.reshape(ring, [B * w, ...row]), table }, { inverse: true })
+  return { q: ops.reshape(turned, [B, w, ...row]), index }
+}
+
 /**
- * Attention that the queries to come are expected to give, by the mean and the covariance of the prompt's queries and the
- * mean rotation of the next `future` positions (ExpectedAttention). The first `sinks` tokens are neither counted nor rated.
+ * Attention that the queries to come are expected to give, by the mean and the covariance of queries read and the mean
+ * rotation of the next `future` positions (ExpectedAttention). The first `sinks` tokens are neither counted nor rated. Counted
+ * are the queries of the last `queries` tokens; without that number all of a prompt's, for a cut after it.
  */
-export const expectedAttention = (options: {
+export const expectedAttention = ({
+  queries,
+  ...attrs
+}: {
   readonly sinks: number
   readonly future: number
   readonly covariance: boolean
+  readonly queries?: number | undefined
 }): OpsScore => ({
   kind: 'ops',
-  needs: { rawQueries: true, rotary: true },
+  needs: queries === undefined ? { rawQueries: true, rotary: true } : { window: queries, rotary: true },
   orderedSlots: false,
-  score(ops, { keys, count, slotIndex, seen, scale, rawQueries, rotary }) {
-    const { invFreq, scale: ropeScale, offset } = rotary()
-    const inputs = { ...rawQueries(), keys, count, slotIndex, seen, invFreq }
-    return ops.expectedScores(inputs, { ...options, scale, ropeScale, offset })
+  score(ops, view) {
+    const { keys, count, slotIndex, seen, scale } = view
+    const { invFreq, scale: ropeScale, offset } = view.rotary()
+    const counted = queries === undefined ? view.rawQueries() : turnedBack(ops, view, queries)
+    const inputs = { ...counted, keys, count, slotIndex, seen, invFreq }
+    return ops.expectedScores(inputs, { ...attrs, scale, ropeScale, offset })
   },
 })
 
@@ -165,10 +189,14 @@ export const keyDifference = (): OpsScore => ({
   score: (ops, { keys, count }) => ops.keyDiff({ keys, count }),
 })
 
-/** A rating over tensor ops; `orderedSlots` (default false) asks for slots in token order. */
+/**
+ * A rating over tensor ops; `orderedSlots` (default false) asks for slots in token order, `equalHeads` (default false) for
+ * the same tokens in all heads of a layer.
+ */
 export const opsScore = (part: {
   readonly needs?: Needs
   readonly orderedSlots?: boolean
+  readonly equalHeads?: boolean
   readonly score: SlotComputation
 }): OpsScore => ({ needs: {}, orderedSlots: false, ...part, kind: 'ops' })
 
@@ -179,5 +207,6 @@ export const opsScore = (part: {
 export const hostScore = (part: {
   readonly needs?: Needs
   readonly orderedSlots?: boolean
+  readonly equalHeads?: boolean
   score(view: HostView, head: number): ArrayLike<number>
 }): HostScore => ({ needs: {}, orderedSlots: true, ...part, kind: 'host' })

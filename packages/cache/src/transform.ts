@@ -7,6 +7,8 @@ export interface Transform {
   readonly needs: Needs
   /** Whether slots must be in token order. */
   readonly orderedSlots: boolean
+  /** Whether all heads of a layer must hold the same tokens: not under budgets that differ from head to head. */
+  readonly equalHeads?: boolean
   /** @returns a new tensor [B, H, cap] f32 */
   apply<T extends TensorLike>(ops: Ops<T>, scores: T, view: LayerView<T>): T
 }
@@ -26,6 +28,7 @@ export const pool = (options: {
 export const shareHeads = (): Transform => ({
   needs: {},
   orderedSlots: false,
+  equalHeads: true,
   apply: (ops, scores, { count }) => ops.shareHeads({ scores, count }),
 })
 
@@ -55,6 +58,16 @@ export const chunkMean = (length: number): Transform => ({
   needs: {},
   orderedSlots: true,
   apply: (ops, scores, { count }) => ops.chunkMean({ scores, count }, { length }),
+})
+
+/**
+ * Rates each token by its rank within its stretch of `length` neighbours, over their number, so that every stretch loses the
+ * same share (FINCH's chunks).
+ */
+export const rankWithin = (length: number): Transform => ({
+  needs: {},
+  orderedSlots: true,
+  apply: (ops, scores, { count }) => ops.rankWithin({ scores, count }, { length }),
 })
 
 /** `(score + epsilon) · ‖v‖₂`: what attention a token gets, times what it has to say (ExpectedAttention). */

@@ -1,30 +1,6 @@
+import { baseNames, baseRating, expectedEpsilon, expectedOptions } from '../base-rating.ts'
 import { definePolicy, type Policy, pooled } from '../policy.ts'
-import { keyDifference, type Score, windowAttention, writtenScore } from '../score.ts'
-import { pool, type Transform } from '../transform.ts'
-import { shortness } from './knorm.ts'
-
-interface BaseOptions {
-  readonly window: number
-  readonly kernel: number
-  readonly kind: 'max' | 'avg'
-}
-
-interface Base {
-  readonly score: Score
-  readonly transforms?: readonly Transform[]
-  readonly protect?: { readonly last: number }
-}
-
-/** What the heads compete by. */
-const bases: Readonly<Record<'snapkv' | 'knorm' | 'keydiff', (options: BaseOptions) => Base>> = {
-  snapkv: ({ window, kernel, kind }) => ({
-    score: windowAttention({ window, columns: 'all' }),
-    transforms: [pool({ kernel, kind, exclude: window })],
-    protect: { last: window },
-  }),
-  knorm: () => ({ score: writtenScore('shortness', shortness) }),
-  keydiff: () => ({ score: keyDifference() }),
-}
+import { promptWindowOptions } from '../prompt-window.ts'
 
 /** The budget of a layer divided over its heads by pooling their scores, each head sure of a share. */
 export const adakv: Policy = definePolicy({
@@ -33,6 +9,10 @@ export const adakv: Policy = definePolicy({
   formula: 'that of `base`; the slots of all heads of a layer in one pool',
   presets: [
     { name: 'kvpress', options: {} },
+    {
+      name: 'kvpress over ExpectedAttention',
+      options: { base: 'expected', epsilon: 0.01 },
+    },
     {
       name: 'AdaKV repository',
       options: { floor: 'mix', window: 32, kernel: 7, pool: 'max' },
@@ -43,9 +23,9 @@ export const adakv: Policy = definePolicy({
   options: {
     base: {
       type: 'choice',
-      choices: ['snapkv', 'knorm', 'keydiff'],
+      choices: baseNames,
       default: 'snapkv',
-      doc: 'the rating that heads compete by',
+      doc: 'the rating that heads compete by: snapkv by window, kernel and pool; expected: expected-attention',
     },
     floor: {
       type: 'choice',
@@ -60,22 +40,12 @@ export const adakv: Policy = definePolicy({
       max: 1,
       doc: 'share of the budget that each head is sure of',
     },
-    window: {
-      type: 'int',
-      default: 64,
-      min: 1,
-      doc: 'snapkv: newest tokens whose queries rate the others and which always stay',
-    },
-    kernel: { type: 'int', default: 5, min: 1, doc: 'snapkv: width of the smoothing, odd' },
-    pool: {
-      type: 'choice',
-      choices: ['avg', 'max'],
-      default: 'avg',
-      doc: 'snapkv: smoothing by the mean or the largest score',
-    },
+    ...promptWindowOptions,
+    ...expectedOptions,
+    epsilon: expectedEpsilon,
   },
-  parts: ({ base, floor, safeguard, window, kernel, pool: kind }, { budget }) => ({
-    ...bases[base]({ window, kernel, kind }),
+  parts: ({ base, floor, safeguard, ...settings }, { budget }) => ({
+    ...baseRating(base, settings),
     allocate: pooled({
       budget,
       scope: 'layer',

@@ -1,6 +1,7 @@
+import { baseNames, baseRating, expectedEpsilon, expectedOptions, lifted } from '../base-rating.ts'
 import { definePolicy, type Policy } from '../policy.ts'
-import { promptWindow, promptWindowOptions } from '../prompt-window.ts'
-import { chunkMean, liftProtected, shareHeads } from '../transform.ts'
+import { promptWindowOptions } from '../prompt-window.ts'
+import { chunkMean, shareHeads } from '../transform.ts'
 
 /**
  * Stretches of neighbouring tokens stay or go together, the same in all heads of a layer. Of the chunk at the border the
@@ -10,22 +11,26 @@ export const chunkkv: Policy = definePolicy({
   name: 'chunkkv',
   source: 'ChunkKV (arXiv:2502.00299); kvpress chunkkv_press.py over snapkv_press.py',
   formula:
-    'mean over the chunk of the mean over heads of the attention of the last `window` queries, smoothed',
+    'mean over the chunk of the mean over heads of `base`: of snapkv the attention of the last `window` queries, smoothed',
   phases: ['prefill-aware'],
   options: {
+    base: {
+      type: 'choice',
+      choices: baseNames,
+      default: 'snapkv',
+      doc: 'the rating of single tokens: snapkv by window, kernel and pool; expected: expected-attention',
+    },
     ...promptWindowOptions,
+    ...expectedOptions,
+    epsilon: expectedEpsilon,
     chunk: { type: 'int', default: 20, min: 1, doc: 'tokens that stay or go together' },
   },
   presets: [
     { name: 'kvpress', options: {}, note: 'keeps whole chunks; here the budget is filled exactly' },
     { name: 'paper', options: { chunk: 10 }, note: 'without sharing indices between layers' },
   ],
-  parts({ window, kernel, pool, chunk }) {
-    const base = promptWindow({ window, kernel, pool })
-    return {
-      score: base.score,
-      transforms: [...base.transforms, liftProtected({ last: window }), shareHeads(), chunkMean(chunk)],
-      protect: { last: window },
-    }
+  parts({ base, chunk, ...settings }) {
+    const { score, transforms, protect } = lifted(baseRating(base, settings))
+    return { score, transforms: [...transforms, shareHeads(), chunkMean(chunk)], protect }
   },
 })

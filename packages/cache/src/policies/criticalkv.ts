@@ -1,27 +1,30 @@
+import { baseNames, baseRating, expectedOptions, lifted } from '../base-rating.ts'
 import { definePolicy, type Policy } from '../policy.ts'
-import { promptWindow, promptWindowOptions } from '../prompt-window.ts'
-import { expectedAttention } from '../score.ts'
-import { liftProtected, twoStage } from '../transform.ts'
+import { promptWindowOptions } from '../prompt-window.ts'
+import { twoStage } from '../transform.ts'
 
-/**
- * Half of the budget by attention alone, half by attention times what the value does to the output of the layer. Attention is
- * SnapKV's, or what is expected of queries to come.
- */
+/** Half of the budget by a rating alone, half by the rating times what the value does to the output of the layer. */
 export const criticalkv: Policy = definePolicy({
   name: 'criticalkv',
   source: 'CriticalKV (arXiv:2502.03805); kvpress criticalkv_press.py',
   formula: 'the best `share` of the budget by s stay; others (s + epsilon) · mean over the group of ‖W_o v‖₁',
-  phases: ['prefill-aware'],
+  phases: ['decode', 'prefill-aware'],
+  when: 'prefill',
   options: {
     base: {
       type: 'choice',
-      choices: ['snapkv', 'expected'],
+      choices: baseNames,
       default: 'snapkv',
-      doc: 'snapkv: attention of the last queries; expected: of queries to come, without norms of values',
+      doc: 'the rating of the first stage: snapkv by window, kernel and pool; expected: expected-attention without norms of values; where knorm and keydiff rate below 0, a larger mark on the output counts against a token, as in kvpress',
     },
     ...promptWindowOptions,
-    sinks: { type: 'int', default: 4, min: 0, doc: 'first tokens that always stay, with base=expected' },
-    future: { type: 'int', default: 512, min: 1, doc: 'positions ahead that base=expected averages over' },
+    ...expectedOptions,
+    queries: {
+      type: 'int',
+      default: 256,
+      min: 1,
+      doc: 'expected: newest tokens whose queries count, with when=decode; after a prompt those of all its tokens do',
+    },
     share: {
       type: 'number',
       default: 0.5,
@@ -34,21 +37,16 @@ export const criticalkv: Policy = definePolicy({
   presets: [
     { name: 'kvpress over SnapKV', options: {} },
     { name: 'kvpress over ExpectedAttention', options: { base: 'expected' } },
+    {
+      name: 'kvpress over ExpectedAttention, under DecodingPress',
+      options: { base: 'expected', when: 'decode' },
+      note: 'budget 2048, buffer 512; positions as in expected-attention',
+    },
   ],
-  parts({ base, window, kernel, pool, sinks, future, share, epsilon }, { budget }) {
+  parts({ base, window, kernel, pool, sinks, future, queries, share, epsilon }, { budget, when }) {
+    const settings = { window, kernel, pool, sinks, future, queries: when === 'decode' ? queries : undefined }
+    const { score, transforms, protect } = lifted(baseRating(base, settings))
     const second = twoStage({ first: Math.floor(budget * share), epsilon })
-    if (base === 'expected') {
-      return {
-        score: expectedAttention({ sinks, future, covariance: true }),
-        transforms: [liftProtected({ first: sinks }), second],
-        protect: { first: sinks },
-      }
-    }
-    const { score, transforms } = promptWindow({ window, kernel, pool })
-    return {
-      score,
-      transforms: [...transforms, liftProtected({ last: window }), second],
-      protect: { last: window },
-    }
+    return { score, transforms: [...transforms, second], protect }
   },
 })

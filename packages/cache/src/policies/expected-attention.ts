@@ -2,12 +2,13 @@ import { definePolicy, type Policy } from '../policy.ts'
 import { expectedAttention as expected } from '../score.ts'
 import { liftProtected, timesValueNorm } from '../transform.ts'
 
-/** Attention that queries to come are expected to give, as if Gaussian like those of the prompt, times the length of the value. */
+/** Attention that queries to come are expected to give, as if Gaussian like those read, times the length of the value. */
 export const expectedAttention: Policy = definePolicy({
   name: 'expected-attention',
   source: 'ExpectedAttention (arXiv:2510.00636); kvpress expected_attention_press.py',
   formula: 'mean over the group of softmax(k·Rμ/√D + kᵀRΣRᵀk/2D) + epsilon, times ‖v‖₂',
-  phases: ['prefill-aware'],
+  phases: ['decode', 'prefill-aware'],
+  when: 'prefill',
   options: {
     sinks: {
       type: 'int',
@@ -16,6 +17,12 @@ export const expectedAttention: Policy = definePolicy({
       doc: 'first tokens that always stay; their queries do not count',
     },
     future: { type: 'int', default: 512, min: 1, doc: 'positions ahead that the rotation is averaged over' },
+    queries: {
+      type: 'int',
+      default: 256,
+      min: 1,
+      doc: 'newest tokens whose queries count, with when=decode; after a prompt those of all its tokens do',
+    },
     covariance: {
       type: 'choice',
       choices: ['on', 'off'],
@@ -33,9 +40,19 @@ export const expectedAttention: Policy = definePolicy({
   presets: [
     { name: 'kvpress', options: {} },
     { name: 'kvpress, mean only', options: { covariance: 'off', values: 'off' } },
+    {
+      name: 'kvpress under DecodingPress',
+      options: { when: 'decode' },
+      note: 'budget 2048, buffer 512; theirs leaves out the first 4 of the 256 queries and takes 256 as the number of tokens read, here sinks and positions are those of the text',
+    },
   ],
-  parts: ({ sinks, future, covariance, values, epsilon }) => ({
-    score: expected({ sinks, future, covariance: covariance === 'on' }),
+  parts: ({ sinks, future, queries, covariance, values, epsilon }, { when }) => ({
+    score: expected({
+      sinks,
+      future,
+      covariance: covariance === 'on',
+      queries: when === 'decode' ? queries : undefined,
+    }),
     transforms: [...(values === 'on' ? [timesValueNorm({ epsilon })] : []), liftProtected({ first: sinks })],
     protect: { first: sinks },
   }),

@@ -1,11 +1,13 @@
 import { definePolicy, type Policy } from '../policy.ts'
 import { windowAttention } from '../score.ts'
+import { liftProtected, rankWithin } from '../transform.ts'
 
 /** What the question at the end of the prompt attends to; survivors move together, and reading goes on after them. */
 export const finch: Policy = definePolicy({
   name: 'finch',
   source: 'FINCH (TACL 2024, 10.1162/tacl_a_00716); kvpress finch_press.py',
-  formula: 'mean over the queries t of the question of attention · t (tokens before t)',
+  formula:
+    'mean over the queries t of the question of attention · t (tokens before t); with chunk its rank in its chunk',
   phases: ['prefill-aware'],
   positions: 'slot',
   options: {
@@ -21,17 +23,25 @@ export const finch: Policy = definePolicy({
       default: 'on',
       doc: 'on: a query weighs as much as there are tokens before it',
     },
+    chunk: {
+      type: 'int',
+      default: 0,
+      min: 0,
+      doc: 'chunks of so many tokens lose the same share of theirs; 0: the whole prompt competes',
+    },
   },
   presets: [
     {
       name: 'kvpress',
       options: {},
-      note: 'question: the tokens after its delimiter; chunk_length is not offered',
+      note: 'question: the tokens after its delimiter; chunk is its chunk_length, which divides the choice and not the reading: a share of each chunk, rounded down, here the exact budget',
     },
     { name: 'kvpress, rerotate_keys off', options: { positions: 'keep' } },
   ],
-  parts: ({ question, normalise }) => ({
+  parts: ({ question, normalise, chunk }) => ({
     score: windowAttention({ window: question, columns: 'all', timesVisible: normalise === 'on' }),
+    // The question stays whatever happens, so it takes the best places of its chunk.
+    transforms: chunk > 0 ? [liftProtected({ last: question }), rankWithin(chunk)] : [],
     protect: { last: question },
   }),
 })

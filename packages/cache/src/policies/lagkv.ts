@@ -7,7 +7,8 @@ export const lagkv: Policy = definePolicy({
   source: 'LagKV (arXiv:2504.04704); kvpress lagkv_press.py',
   formula:
     'rank in its partition of softmax(std over channels of (x − min)/(max − min)) by the next partition, mean of key and value',
-  phases: ['prefill-agnostic'],
+  phases: ['decode', 'prefill-agnostic'],
+  when: 'prefill',
   options: {
     sinks: { type: 'int', default: 4, min: 0, doc: 'first tokens that always stay' },
     partition: { type: 'int', default: 128, min: 1, doc: 'tokens of a stretch; the last whole one stays' },
@@ -22,9 +23,14 @@ export const lagkv: Policy = definePolicy({
     { name: 'kvpress', options: {} },
     { name: 'kvpress, cross_scoring', options: { rank: 'across' } },
     {
+      name: 'kvpress under DecodingPress',
+      options: { when: 'decode' },
+      note: 'budget 2048, buffer 512; every cut divides what is stored into partitions anew',
+    },
+    {
       name: 'authors, long texts',
       options: { sinks: 16, partition: 1024 },
-      note: 'one cut after the prompt; theirs goes on while decoding and has no budget',
+      note: 'one cut after the prompt; their own recursion keeps a share of every partition it has passed, so of all text, and has no bound. With when=decode the budget holds',
     },
   ],
   parts: ({ sinks, partition, rank }) => ({

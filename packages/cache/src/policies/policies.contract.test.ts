@@ -17,11 +17,18 @@ it('lists every policy file under its own name', () => {
 const variants = [
   { name: 'criticalkv', options: { base: 'expected' } },
   { name: 'expected-attention', options: { covariance: 'off', values: 'off' } },
+  { name: 'expected-attention', options: { when: 'decode', queries: 40, sinks: 2 } },
+  { name: 'criticalkv', options: { when: 'decode', base: 'expected', queries: 4, share: 0.3 } },
   { name: 'finch', options: { positions: 'keep', normalise: 'off' } },
+  { name: 'finch', options: { question: 4, chunk: 6 } },
   { name: 'lagkv', options: { partition: 4, rank: 'across' } },
+  { name: 'lagkv', options: { partition: 2, sinks: 1 } },
   { name: 'pyramidkv', options: { form: 'kvpress', window: 2, beta: 3 } },
   { name: 'pyramidkv', options: { window: 2, beta: 3 } },
   { name: 'chunkkv', options: { window: 3, chunk: 4 } },
+  { name: 'chunkkv', options: { base: 'expected', sinks: 2, chunk: 3 } },
+  { name: 'adakv', options: { base: 'expected', epsilon: 0.1 } },
+  { name: 'criticalkv', options: { when: 'decode', base: 'keydiff' } },
   { name: 'trimkv', options: { lookahead: 8, score: 'knorm_alpha' } },
 ] as const
 

@@ -42,8 +42,10 @@ import { padAxisCases } from './pad-axis/pad-axis.cases.ts'
 import { poolCases } from './pool/pool.cases.ts'
 import { projectedNormCases } from './projected-norm/projected-norm.cases.ts'
 import { protectCases } from './protect/protect.cases.ts'
+import { rankWithinCases } from './rank-within/rank-within.cases.ts'
 import { redundancyCases } from './redundancy/redundancy.cases.ts'
 import { ringAppendCases } from './ring-append/ring-append.cases.ts'
+import { ringTokensCases } from './ring-tokens/ring-tokens.cases.ts'
 import { rmsNormCases } from './rms-norm/rms-norm.cases.ts'
 import { rmsNormGradInputCases } from './rms-norm-grad-input/rms-norm-grad-input.cases.ts'
 import { rmsNormGradWeightCases } from './rms-norm-grad-weight/rms-norm-grad-weight.cases.ts'
@@ -108,6 +110,7 @@ export const opCases: Readonly<Record<string, OpCases<any>>> = {
   accumulate: accumulateCases,
   slotScores: slotScoresCases,
   ringAppend: ringAppendCases,
+  ringTokens: ringTokensCases,
   windowScores: windowScoresCases,
   pool: poolCases,
   shareHeads: shareHeadsCases,
@@ -124,6 +127,7 @@ export const opCases: Readonly<Record<string, OpCases<any>>> = {
   logGeometricSum: logGeometricSumCases,
   slotRandom: slotRandomCases,
   protect: protectCases,
+  rankWithin: rankWithinCases,
   allotSlots: allotSlotsCases,
   select: selectCases,
   compact: compactCases,

@@ -41,8 +41,10 @@ import { padAxis } from './pad-axis/pad-axis.ts'
 import { pool } from './pool/pool.ts'
 import { projectedNorm } from './projected-norm/projected-norm.ts'
 import { protect } from './protect/protect.ts'
+import { rankWithin } from './rank-within/rank-within.ts'
 import { redundancy } from './redundancy/redundancy.ts'
 import { ringAppend } from './ring-append/ring-append.ts'
+import { ringTokens } from './ring-tokens/ring-tokens.ts'
 import { rmsNorm } from './rms-norm/rms-norm.ts'
 import { rmsNormGradInput } from './rms-norm-grad-input/rms-norm-grad-input.ts'
 import { rmsNormGradWeight } from './rms-norm-grad-weight/rms-norm-grad-weight.ts'
@@ -106,6 +108,7 @@ export interface OpTable {
   readonly accumulate: typeof accumulate
   readonly slotScores: typeof slotScores
   readonly ringAppend: typeof ringAppend
+  readonly ringTokens: typeof ringTokens
   readonly windowScores: typeof windowScores
   readonly pool: typeof pool
   readonly shareHeads: typeof shareHeads
@@ -122,6 +125,7 @@ export interface OpTable {
   readonly logGeometricSum: typeof logGeometricSum
   readonly slotRandom: typeof slotRandom
   readonly protect: typeof protect
+  readonly rankWithin: typeof rankWithin
   readonly allotSlots: typeof allotSlots
   readonly select: typeof select
   readonly compact: typeof compact
@@ -175,6 +179,7 @@ export const opTable: OpTable = {
   accumulate,
   slotScores,
   ringAppend,
+  ringTokens,
   windowScores,
   pool,
   shareHeads,
@@ -191,6 +196,7 @@ export const opTable: OpTable = {
   logGeometricSum,
   slotRandom,
   protect,
+  rankWithin,
   allotSlots,
   select,
   compact,
