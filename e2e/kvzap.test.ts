@@ -5,6 +5,7 @@ import { loadModel, type Model, trace } from '@trimkv/engine'
 import { openSafetensors, readTensorData, writeSafetensors } from '@trimkv/io'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { goldenPath, goldenTensors } from './golden.ts'
+import { waveNumbers } from './policy-files.ts'
 
 const units = 12
 const window = 6
@@ -27,10 +28,6 @@ interface Network {
   readonly biases: readonly Float32Array[]
 }
 
-/** Numbers that look random, the same in every run. */
-const numbers = (count: number, seed: number): Float32Array =>
-  Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * (i + 1) + seed))
-
 /** Writes a network per layer; layer 1's rates every token `constant`, the others what `scale` makes of random weights. */
 async function writeNetworks(
   name: string,
@@ -50,8 +47,8 @@ async function writeNetworks(
       const out = sizes[i + 1]!
       const last = i === sizes.length - 2
       const prefix = `layers.${layer}.${hidden > 0 ? `${2 * i}.` : ''}`
-      const weight = layer === 1 && last ? new Float32Array(out * from) : numbers(out * from, layer + i)
-      const bias = layer === 1 && last ? new Float32Array(out).fill(constant) : numbers(out, layer - i)
+      const weight = layer === 1 && last ? new Float32Array(out * from) : waveNumbers(out * from, layer + i)
+      const bias = layer === 1 && last ? new Float32Array(out).fill(constant) : waveNumbers(out, layer - i)
       weights.push(add(`${prefix}weight`, [out, from], weight))
       biases.push(add(`${prefix}bias`, [out], bias))
     }

@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { policies } from '@trimkv/cache'
-import { generateBatch, loadModel, type Model, queryFilters, type TraceOptions, trace } from '@trimkv/engine'
-import { writeSafetensors } from '@trimkv/io'
+import { type Policy, policies } from '@trimkv/cache'
+import { generateBatch, loadModel, type Model, type TraceOptions, trace } from '@trimkv/engine'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { goldenPath, goldenTensors } from './golden.ts'
+import { policyFiles } from './policy-files.ts'
 
 const steps = 6
 const gatesOf: Readonly<Record<string, string>> = {
@@ -34,14 +34,10 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** The option of `q-filters`: filters made for the model. */
-async function filtersOption(model: Model, name: string, ids: number[]): Promise<string> {
-  const { shape, data } = await queryFilters(model, [{ ids }])
-  const file = join(folder, `${name}.safetensors`)
-  await writeSafetensors(file, {
-    q_filters: { dtype: 'f32', shape, data: new Uint8Array(data.buffer) },
-  })
-  return `:filters=${file}`
+/** When a policy can act. */
+function whensOf({ options }: Policy): readonly string[] {
+  const { when } = options
+  return when?.type === 'choice' ? when.choices : []
 }
 
 describe.each(['qwen3', 'qwen2', 'llama', 'phi3'])('%s', (name) => {
@@ -52,15 +48,18 @@ describe.each(['qwen3', 'qwen2', 'llama', 'phi3'])('%s', (name) => {
     const names = Object.keys(policies).filter(
       (policy) => policy !== 'full' && (!policy.endsWith('trimkv') || gatesOf[name]),
     )
-    const filters = await filtersOption(model, name, ids)
+    // A threshold drops tokens however much room there is, unless nothing is below it.
+    const filesOf = await policyFiles(model, { folder, ids, threshold: -1e9 })
     for (const policy of names) {
-      const { phases } = policies[policy as keyof typeof policies]
-      // One cut after the whole prompt is the same in both modes, and exact reads token by token.
-      const modes = phases.includes('decode') ? [{ buffer: 3 }, { exact: true }] : [{ buffer: 3 }]
-      for (const mode of modes) {
-        const chosen = policy === 'q-filters' ? policy + filters : policy
-        const bits = await logits(model, ids, { policy: chosen, budget: 66, ...mode })
-        expect(bits, `${policy} ${JSON.stringify(mode)}`).toEqual(full)
+      for (const when of whensOf(policies[policy as keyof typeof policies])) {
+        const files = filesOf(policy)
+        const chosen = `${policy}${files === '' ? ':' : `${files},`}when=${when}`
+        // One cut after the whole prompt is the same in both modes, and exact reads token by token.
+        const modes = when === 'decode' ? [{ buffer: 3 }, { exact: true }] : [{ buffer: 3 }]
+        for (const mode of modes) {
+          const bits = await logits(model, ids, { policy: chosen, budget: 66, ...mode })
+          expect(bits, `${chosen} ${JSON.stringify(mode)}`).toEqual(full)
+        }
       }
     }
   })

@@ -18,15 +18,18 @@ import {
 import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { goldenPath } from './golden.ts'
+import { type FileOptions, policyFiles } from './policy-files.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trimkv-sessions-'))
 let model: Model
 let ids: readonly number[]
+let filesOf: FileOptions
 beforeAll(async () => {
   model = await loadModel(referenceModelDir, { gates: referenceGatesDir, threads: 2 })
   const text =
     'put key library . ida smiles . put stone kitchen . finn visits mill . put lamp hall . nia sings . '
   ids = (await model.tokenizer()).encode(text.repeat(4)).slice(0, 90)
+  filesOf = await policyFiles(model, { folder, ids, threshold: 0 })
 })
 afterAll(() => {
   model[Symbol.dispose]()
@@ -72,28 +75,39 @@ async function started(options: CacheOptions, lengths: readonly number[]): Promi
 
 const contentOf = (lengths: readonly number[]) => ({ ids: lengths.map((length) => ids.slice(0, length)) })
 
-// Q-Filters read a file of their own, which has its own test.
-const modes = Object.values(policies)
-  .filter(({ name }) => name !== 'q-filters')
-  .flatMap(({ name: policy, phases, options }): { label: string; given: CacheOptions }[] => {
-    if (!phases.includes('decode')) {
-      const last = ['window', 'question'].find((option) => option in options)
-      const small = last === undefined ? policy : `${policy}:${last}=4`
-      return [{ label: `${policy}, after the prompt`, given: { policy: small, budget: 24 } }]
-    }
+type Settings = Omit<CacheOptions, 'policy'>
+
+/** Every policy that evicts while decoding in both modes, and every one that by itself cuts once after the prompt. */
+const modes = Object.values(policies).flatMap(
+  ({ name, phases, options }): { label: string; name: string; given: string; settings: Settings }[] => {
+    const last = ['window', 'question'].find((option) => option in options)
+    const small = last === undefined ? [] : [`${last}=4`]
+    const cut = { label: `${name}, after the prompt`, name, given: small.join(), settings: { budget: 24 } }
+    if (!phases.includes('decode')) return [cut]
+    const once = options.when?.default === 'prefill'
+    const given = [...(once ? ['when=decode', ...small] : [])].join()
     return [
-      { label: `${policy}, buffered`, given: { policy, budget: 20, buffer: 6, chunk: 11 } },
-      { label: `${policy}, exact`, given: { policy, budget: 20, exact: true } },
+      ...(once ? [cut] : []),
+      { label: `${name}, buffered`, name, given, settings: { budget: 20, buffer: 6, chunk: 11 } },
+      { label: `${name}, exact`, name, given, settings: { budget: 20, exact: true } },
     ]
-  })
+  },
+)
+
+/** A policy with its options, and the files it reads. */
+const spelled = (name: string, given: string): string => {
+  const options = [filesOf(name).slice(1), given].filter((text) => text !== '').join()
+  return options === '' ? name : `${name}:${options}`
+}
 
 describe('a session that was saved and restored', () => {
-  it.each(modes)('goes on bit for bit, each of its sequences: $label', async ({ given }) => {
+  it.each(modes)('goes on bit for bit, each of its sequences: $label', async ({ name, given, settings }) => {
     const path = join(folder, 'state.trimkv')
+    const policy = spelled(name, given)
     // One not under pressure, two in different places between two cuts.
     const lengths = [9, 41, 44]
     for (const kvDtype of ['f32', 'bf16', 'f16', 'f8'] as const) {
-      using session = await started({ ...given, kvDtype }, lengths)
+      using session = await started({ ...settings, policy, kvDtype }, lengths)
       await saveSession(session, path, contentOf(lengths))
       const { session: again, ids: savedIds } = await restoreSession(model, path)
       using restored = again
@@ -274,9 +288,10 @@ describe('work that is stopped at any time', () => {
 })
 
 describe('a session that was forked', () => {
-  it.each(modes)('goes on bit for bit in every copy: $label', async ({ given }) => {
+  it.each(modes)('goes on bit for bit in every copy: $label', async ({ name, given, settings }) => {
+    const policy = spelled(name, given)
     for (const kvDtype of ['f32', 'bf16'] as const) {
-      using session = await started({ ...given, kvDtype }, [17, 43])
+      using session = await started({ ...settings, policy, kvDtype }, [17, 43])
       using fork = await forkSession({ session, seat: 1 }, { batch: 2 })
       const more = ids.slice(50, 62)
       const expected = await step(session, 1, more)
