@@ -179,8 +179,9 @@ describe('an answer', () => {
         }).result()
       ).usage.budget
     expect(await budget('50%')).toBe(20)
-    // One token takes 4 layers · 2 heads · (2 · 32 · 4 + 4) bytes.
-    expect(await budget(`${12 * 2080}B`)).toBe(10)
+    // One token takes 4 layers · 2 heads · (2 · 32 · 4 + 4) bytes, two counts a head come on top.
+    expect(await budget(`${12 * 2080 + 64}B`)).toBe(10)
+    expect(await budget(`${12 * 2080 + 63}B`)).toBe(9)
   })
 })
 

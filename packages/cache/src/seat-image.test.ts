@@ -22,7 +22,7 @@ import { type FeedTarget, runForward } from './testing/run-forward.ts'
 import { testConstants } from './testing/test-rotary.ts'
 import { seededTokens } from './testing/token-source.ts'
 
-const shape = { layers: 2, queryHeads: 4, kvHeads: 2, headDim: 8 }
+const shape = { layers: 2, queryHeads: 4, kvHeads: 2, headDim: 8, hiddenSize: 5 }
 const exact: EvictionMode = { mode: 'exact' }
 const buffered: EvictionMode = { mode: 'buffered', buffer: 4 }
 

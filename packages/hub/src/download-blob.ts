@@ -95,10 +95,10 @@ interface Receiving {
 }
 
 async function receive(
-  { response, hops, alive }: Answer,
+  { response, hops, chunks }: Answer,
   { target, file, onBytes }: Receiving,
 ): Promise<Attempt<undefined>> {
-  const { status, headers, body } = response
+  const { status, headers } = response
   const promised = hops.map((hop) => oidIn(hop.headers, 'x-linked-etag')).find((oid) => oid !== undefined)
   if (promised !== undefined && promised !== file.oid)
     return { again: 'the server answered with another file' }
@@ -111,8 +111,7 @@ async function receive(
     await target.restart()
     return { again: 'the server sent another part of the file' }
   }
-  for await (const chunk of body ?? []) {
-    alive()
+  for await (const chunk of chunks) {
     if (target.length + chunk.length > file.size) {
       await target.restart()
       return { again: `the server sent more than the ${file.size} bytes of the file` }

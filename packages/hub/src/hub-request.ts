@@ -26,8 +26,8 @@ export interface Answer {
   readonly response: Response
   /** Whether a redirect led to another host. */
   readonly isElsewhere: boolean
-  /** To be called whenever bytes come: the connection counts as lost when it is not for a while. */
-  readonly alive: () => void
+  /** The body of `response`, piece by piece, to be read once. The connection counts as lost when nothing comes for a while. */
+  readonly chunks: AsyncIterable<Uint8Array>
 }
 
 const mostRedirects = 10
@@ -48,8 +48,11 @@ export async function attemptRequest<T>(
   const either = AbortSignal.any([signal, idle.signal])
   try {
     const answer = await follow(hub, request, either)
-    const full = { ...answer, alive: () => void timer.refresh() }
-    const { status, ok, headers } = answer.response
+    const { status, ok, headers, body } = answer.response
+    const full = {
+      ...answer,
+      chunks: chunksOf(body, { signal: either, onChunk: () => void timer.refresh() }),
+    }
     const isRedirect = status >= 300 && status < 400
     if (ok || status === 416 || (isRedirect && answer.isElsewhere)) return await read(full)
     const again = await refusedAnswer({ ...answer, hub, what })
@@ -81,8 +84,35 @@ export const request = <T>(
     attempt: () => attemptRequest(hub, asked, read),
   })
 
+/**
+ * Pieces of a body. In Node 20 a read that waits when the signal is aborted may never end by itself, so the reader is told too.
+ * @throws the reason of the signal
+ */
+async function* chunksOf(
+  body: Response['body'],
+  { signal, onChunk }: { readonly signal: AbortSignal; readonly onChunk: () => void },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = body?.getReader()
+  if (!reader) return
+  const stop = (): void => void reader.cancel().catch(() => undefined)
+  signal.addEventListener('abort', stop)
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      const { done, value } = await reader.read()
+      signal.throwIfAborted()
+      if (done) return
+      onChunk()
+      yield value
+    }
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stop()
+  }
+}
+
 /** Follows redirects; those to another host only when the content is wanted. */
-async function follow(hub: Hub, asked: HubRequest, signal: AbortSignal): Promise<Omit<Answer, 'alive'>> {
+async function follow(hub: Hub, asked: HubRequest, signal: AbortSignal): Promise<Omit<Answer, 'chunks'>> {
   const { method = 'GET', path, headers } = asked
   const base = new URL(hub.endpoint)
   const hops: Response[] = []

@@ -40,11 +40,10 @@ export async function listRepo(
   return list
 }
 
-async function readText({ response, alive }: Answer, what: string): Promise<string> {
+async function readText({ chunks }: Answer, what: string): Promise<string> {
   const pieces: Uint8Array[] = []
   let bytes = 0
-  for await (const piece of response.body ?? []) {
-    alive()
+  for await (const piece of chunks) {
     pieces.push(piece)
     bytes += piece.length
     if (bytes > mostListBytes) badAnswer(what, `the list of files is longer than ${mostListBytes} bytes`)
