@@ -18,7 +18,8 @@ import { startSection } from './start.ts'
 import { weightFormat } from './weight-formats.ts'
 
 // Times inference against llama.cpp. Packages are used as built: `node tooling/run.mjs build` comes first. TRIMKV_CPU chooses
-// the instruction set. Options: `--only decode,prefill` (default: all sections), `--weights bf16`, `--threads 2`, `--rounds 9`;
+// the instruction set. Options: `--only decode,prefill` (default: all sections), `--weights bf16`, `--threads 2`, `--rounds 9`,
+// `--longest 16384` (of `long`, where llama.cpp reads 16,384 tokens for the first time in some twenty minutes);
 // `--report` measures nothing and writes docs/speed.md from the results. The first run writes 2.4 GB to the temporary folder,
 // `long` 5.6 GB more. llama.cpp waits in loops: on a busy machine it falls behind by multiples, so look at what others use.
 const sections: Readonly<Record<string, Section>> = {
@@ -40,11 +41,12 @@ const { values } = parseArgs({
     weights: { type: 'string', default: 'bf16' },
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '9' },
+    longest: { type: 'string', default: '16384' },
     report: { type: 'boolean', default: false },
   },
 })
 
-function wholeNumber(name: 'threads' | 'rounds'): number {
+function wholeNumber(name: 'threads' | 'rounds' | 'longest'): number {
   const number = Number(values[name])
   if (Number.isInteger(number) && number >= 1) return number
   return fail('TRIMKV_OPTION', `--${name} must be a whole number, got ${values[name]}`)
@@ -56,6 +58,7 @@ const options = {
   format: weightFormat(values.weights),
   threads: wholeNumber('threads'),
   rounds: wholeNumber('rounds'),
+  longest: wholeNumber('longest'),
   print,
 }
 const names = values.report ? [] : values.only.split(',')

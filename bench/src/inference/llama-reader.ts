@@ -13,6 +13,7 @@ export class LlamaReader implements Reader {
   readonly #context: LlamaContext
   readonly #sequence
   #tokens: AsyncGenerator<Token, void, undefined> | undefined
+  #last = 0
 
   constructor(context: LlamaContext) {
     this.#context = context
@@ -22,11 +23,17 @@ export class LlamaReader implements Reader {
   async read(ids: readonly number[]): Promise<void> {
     await this.#tokens?.return()
     this.#tokens = this.#sequence.evaluate(ids as Token[], { temperature: 0, yieldEogToken: true })
-    await this.#tokens.next()
+    const first = await this.#tokens.next()
+    // A token that ends texts is not read by itself: random weights choose it as any other.
+    this.#last = first.done ? ids.at(-1)! : first.value
   }
 
   async decode(tokens: number): Promise<void> {
-    for (let i = 0; i < tokens; i++) await this.#tokens!.next()
+    for (let i = 0; i < tokens; i++) {
+      const next = await this.#tokens!.next()
+      if (next.done) await this.read([this.#last])
+      else this.#last = next.value
+    }
   }
 
   /** Reads ids without a result, to be followed by `read`. */

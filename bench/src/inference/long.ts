@@ -94,6 +94,7 @@ export async function longSection(options: SectionOptions): Promise<SectionResul
   const windows: Record<string, readonly number[]> = {}
   let read = 0
   for (const [i, tokens] of contexts.entries()) {
+    if (tokens > options.longest) break
     await ours.fill(promptIds(tokens - read))
     const turns = await measureAt(device, { early: first, ours, peer }, { tokens, options })
     found.push(...figures(tokens, format.goals.long[i]!, turns))

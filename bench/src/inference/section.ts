@@ -8,6 +8,8 @@ export interface SectionOptions {
   readonly weights: string
   readonly format: WeightFormat
   readonly threads: number
+  /** Tokens of the longest context that `long` looks at. */
+  readonly longest: number
   /** Windows of each kind. */
   readonly rounds: number
   readonly print: Print
