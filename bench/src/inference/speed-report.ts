@@ -63,6 +63,13 @@ to read them in large pages. What was just written or copied stays in small ones
 again), and in a virtual machine a step then takes up to twice as long: \`dd of=FILE oflag=nocache conv=notrunc,fdatasync count=0\`
 makes Linux forget a file.`
 
+/** Sections that no result speaks of. */
+function missingText(lines: readonly SectionLine[]): string[] {
+  const missing = Object.entries(titles).filter(([section]) => lines.every((line) => line.section !== section))
+  if (missing.length === 0) return []
+  return [`Not measured yet: ${missing.map(([section, title]) => `${title} (\`${section}\`)`).join(', ')}.`]
+}
+
 /** Writes the report of the latest results. */
 export async function writeSpeedReport(results: string, report: string): Promise<void> {
   const text = await readFile(results, 'utf8')
@@ -70,5 +77,5 @@ export async function writeSpeedReport(results: string, report: string): Promise
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as SectionLine)
-  await writeFile(report, `${[introduction, ...latest(lines).map(sectionText)].join('\n\n')}\n`)
+  await writeFile(report, `${[introduction, ...missingText(lines), ...latest(lines).map(sectionText)].join('\n\n')}\n`)
 }
