@@ -7,6 +7,7 @@ import { SessionReader } from './reader.ts'
 /** A look at a long run. */
 export interface SoakPoint {
   readonly tokens: number
+  /** Memory of its own: pages of files come and go as the system likes. */
   readonly residentBytes: number
   /** Tokens per second, the median of windows over the last tenth of the first point's tokens. */
   readonly rate: number
@@ -35,7 +36,7 @@ async function run(options: {
     if (read + windowTokens < point) continue
     // Garbage of JavaScript is no growth.
     globalThis.gc?.()
-    points.push({ tokens: point, residentBytes: residentMemory().now, rate: median(rates) })
+    points.push({ tokens: point, residentBytes: residentMemory().anonymousNow, rate: median(rates) })
   }
   return points
 }
