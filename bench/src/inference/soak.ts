@@ -16,8 +16,16 @@ export async function soakSection({ threads, print }: SectionOptions): Promise<S
   return {
     about: `The bundled model, trimkv with ${budget} tokens per head, eviction after every token, ${threads} threads`,
     figures: [
-      { name: `resident after ${early.tokens}, without files`, value: early.residentBytes / 2 ** 20, unit: 'MiB' },
-      { name: `resident after ${late.tokens}, without files`, value: late.residentBytes / 2 ** 20, unit: 'MiB' },
+      {
+        name: `resident after ${early.tokens}, without files`,
+        value: early.residentBytes / 2 ** 20,
+        unit: 'MiB',
+      },
+      {
+        name: `resident after ${late.tokens}, without files`,
+        value: late.residentBytes / 2 ** 20,
+        unit: 'MiB',
+      },
       {
         name: 'change of it',
         value: Math.abs(late.residentBytes / early.residentBytes - 1),

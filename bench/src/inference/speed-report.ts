@@ -65,7 +65,9 @@ makes Linux forget a file.`
 
 /** Sections that no result speaks of. */
 function missingText(lines: readonly SectionLine[]): string[] {
-  const missing = Object.entries(titles).filter(([section]) => lines.every((line) => line.section !== section))
+  const missing = Object.entries(titles).filter(([section]) =>
+    lines.every((line) => line.section !== section),
+  )
   if (missing.length === 0) return []
   return [`Not measured yet: ${missing.map(([section, title]) => `${title} (\`${section}\`)`).join(', ')}.`]
 }
@@ -77,5 +79,8 @@ export async function writeSpeedReport(results: string, report: string): Promise
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as SectionLine)
-  await writeFile(report, `${[introduction, ...missingText(lines), ...latest(lines).map(sectionText)].join('\n\n')}\n`)
+  await writeFile(
+    report,
+    `${[introduction, ...missingText(lines), ...latest(lines).map(sectionText)].join('\n\n')}\n`,
+  )
 }
