@@ -45,4 +45,6 @@ it('an array of another size is refused, and one for a forward without logits', 
   await expect(session.forward({ ids, output: { kind: 'none' }, into })).rejects.toMatchObject({
     code: 'TRIMKV_OPTION',
   })
+  // Nothing was read.
+  expect(session.cache.seen(0)).toBe(0)
 })

@@ -14,8 +14,8 @@ export interface Appending<T extends TensorLike> {
   readonly policy: string
   readonly needs: PolicyNeeds
   readonly shape: CacheShape
-  /** Whether what the model computes for `outputNorm` is going to be read. */
-  readonly outputNorm: boolean
+  /** Whether slots will be rated again: columns that nobody is going to read are not computed. */
+  readonly rates: boolean
   /** Constants of the policy [L, …], by name. */
   readonly constants: Readonly<Record<string, T>>
 }
@@ -50,12 +50,11 @@ function columnValues<T extends TensorLike>(
 ): T {
   const { ops, policy, shape } = at
   const [name, source] = column
+  if (!at.rates || source.kind === 'mass')
+    return ops.zeros({ dtype: 'f32', shape: tokens.k.shape.slice(0, 3) })
   switch (source.kind) {
-    case 'mass':
-      return ops.zeros({ dtype: 'f32', shape: tokens.k.shape.slice(0, 3) })
     case 'outputNorm':
-      if (at.outputNorm) return tokens.outputNorm ?? missingNorm(policy)
-      return ops.zeros({ dtype: 'f32', shape: tokens.k.shape.slice(0, 3) })
+      return tokens.outputNorm ?? missingNorm(policy)
     case 'logBeta':
       return (
         tokens.logBeta ??

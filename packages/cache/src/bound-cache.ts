@@ -1,6 +1,6 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens, type Incoming } from './append-tokens.ts'
-import { checkRotary, forwardNeeds, ratedLayer } from './forward-signals.ts'
+import { checkRotary, forwardNeeds, ratedLayer, ratesAgain } from './forward-signals.ts'
 import type { HostLayer } from './host-access.ts'
 import type { BoundForward, ForwardNeeds, LayerTokens } from './kv-cache.ts'
 import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
@@ -68,8 +68,8 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
     this.needs = forwardNeeds(parts.policy, step.plan)
     this.scores = parts.layers.map(() => undefined)
     const { storage, shape, constants } = parts
-    const { outputNorm = false } = this.needs
-    this.#appending = { ops, storage, policy: name, needs, shape, outputNorm, constants }
+    const rates = ratesAgain(parts.policy, step.plan)
+    this.#appending = { ops, storage, policy: name, needs, shape, rates, constants }
   }
 
   attend(layer: number, given: LayerTokens<T>): T {

@@ -7,14 +7,19 @@ import type { ResolvedPolicy } from './resolved-policy.ts'
 import { type SeatRange, type SlotSet, seatRows, seatSlots } from './slot-set.ts'
 import type { StepPlan } from './step-plan.ts'
 
-/** What one forward of a model must compute for a policy. After the one cut of a prompt nothing is rated any more. */
-export function forwardNeeds({ needs, eviction }: ResolvedPolicy, plan: StepPlan): ForwardNeeds {
-  const rates = eviction?.when === 'decode' || plan.due.includes(true)
+/** Whether what a forward stores is going to be rated: after the one cut of a prompt nothing is. */
+export const ratesAgain = ({ eviction }: ResolvedPolicy, plan: StepPlan): boolean =>
+  eviction?.when === 'decode' || plan.due.includes(true)
+
+/** What one forward of a model must compute for a policy. */
+export function forwardNeeds(policy: ResolvedPolicy, plan: StepPlan): ForwardNeeds {
+  const { columns, rawQueries = false, input = false } = policy.needs
+  const rates = ratesAgain(policy, plan)
   return {
-    logBeta: 'logBeta' in needs.columns,
-    outputNorm: 'outputNorm' in needs.columns && rates,
-    rawQueries: needs.rawQueries === true && rates,
-    input: needs.input === true,
+    logBeta: rates && 'logBeta' in columns,
+    outputNorm: rates && 'outputNorm' in columns,
+    rawQueries: rates && rawQueries,
+    input: rates && input,
   }
 }
 

@@ -1,7 +1,7 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import { type Appending, appendTokens } from './append-tokens.ts'
 import type { CacheParts, StepInputs } from './bound-cache.ts'
-import { checkRotary, forwardNeeds, type LayerAtCut, ratedLayer } from './forward-signals.ts'
+import { checkRotary, forwardNeeds, type LayerAtCut, ratedLayer, ratesAgain } from './forward-signals.ts'
 import type { BoundForward, ForwardNeeds, LayerTokens } from './kv-cache.ts'
 import { layerHeads, type RaggedTables } from './ragged-tables.ts'
 import { rateSlots } from './rate-slots.ts'
@@ -57,8 +57,8 @@ export class RaggedCache<T extends TensorLike> implements BoundForward<T> {
     this.needs = forwardNeeds(parts.policy, step.plan)
     this.scores = parts.layers.map(() => undefined)
     const { storage, shape, constants } = parts
-    const { outputNorm = false } = this.needs
-    this.#appending = { ops, storage, policy: name, needs, shape, outputNorm, constants }
+    const rates = ratesAgain(parts.policy, step.plan)
+    this.#appending = { ops, storage, policy: name, needs, shape, rates, constants }
   }
 
   attend(layer: number, given: LayerTokens<T>): T {

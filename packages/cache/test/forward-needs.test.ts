@@ -60,6 +60,7 @@ describe('what a cache asks of a forward', () => {
       none,
     ])
     expect(asked('expected-attention', {})).toEqual([{ ...none, rawQueries: true }, none])
+    expect(asked('trimkv', { when: 'prefill' })).toEqual([{ ...none, logBeta: true }, none])
   })
 
   it('needs the rotary embedding where keys turn', () => {

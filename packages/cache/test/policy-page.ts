@@ -75,7 +75,7 @@ function workOf(policy: ResolvedPolicy, when: When): Work {
       policy: policy.name,
       needs,
       shape,
-      outputNorm: true,
+      rates: true,
       constants: Object.fromEntries(constants) as Record<string, TensorLike>,
     },
     {

@@ -122,12 +122,6 @@ function samePins(cache: KvArena<Tensor>, { first, count }: SeatRange): SeatRang
   return runs
 }
 
-/** @throws TRIMKV_OPTION for a forward that gives no logits */
-function logitsOf([logits]: readonly Tensor[], kind: ForwardOutput['kind']): Tensor {
-  if (logits && (kind === 'last' || kind === 'all')) return logits
-  return fail('TRIMKV_OPTION', `a forward with output '${kind}' has no logits to put into an array`)
-}
-
 const readFloats = (tensor: Tensor): Float32Array => tensor.read() as Float32Array
 
 /**
@@ -207,7 +201,8 @@ export class DecoderSession implements Disposable {
 
   /**
    * Reads new tokens into the cache.
-   * @throws TRIMKV_TOKEN_RANGE before anything runs, TRIMKV_SHAPE when `into` has another size; `signal.reason` when aborted
+   * @throws before anything runs TRIMKV_TOKEN_RANGE, TRIMKV_SHAPE when `into` has another size than the logits, TRIMKV_OPTION
+   *   when there are none; `signal.reason` when aborted
    */
   async forward(request: ForwardRequest): Promise<ForwardResult> {
     const { ids, output, signal, into, whole = false } = request
@@ -215,6 +210,7 @@ export class DecoderSession implements Disposable {
     signal?.throwIfAborted()
     await this.#constants.load()
     this.#checkIds(ids)
+    this.#checkInto(request)
     const apart = samePins(this.cache, seats)
     if (apart.length > 1) return this.#forwardApart(request, { seats, apart })
     const plan = this.cache.plan({ seats, newTokens: ids[0]!.length, whole })
@@ -227,7 +223,7 @@ export class DecoderSession implements Disposable {
     this.cache.commit(plan)
     const { values, logBeta, scores } = program.result
     return {
-      values: into ? logitsOf(values, output.kind).readInto(into) : concatenated(values.map(readFloats)),
+      values: into ? values[0]!.readInto(into) : concatenated(values.map(readFloats)),
       logBeta: logBeta.map(readFloats),
       evicted: plan.due.includes(true),
       scores: () => scores.map((tensor) => tensor && readFloats(tensor)),
@@ -281,6 +277,17 @@ export class DecoderSession implements Disposable {
         details: { id, vocabSize },
       })
     }
+  }
+
+  #checkInto({ ids, output, into }: ForwardRequest): void {
+    if (!into) return
+    const { kind } = output
+    if (kind !== 'last' && kind !== 'all')
+      fail('TRIMKV_OPTION', `a forward with output '${kind}' has no logits to put into an array`)
+    const rows = ids.length * (kind === 'all' ? ids[0]!.length : 1)
+    const count = rows * this.model.spec.vocabSize
+    if (into.length === count) return
+    fail('TRIMKV_SHAPE', `logits of ${count} numbers cannot be put into an array of ${into.length}`)
   }
 
   #fill(inputs: Inputs, ids: readonly (readonly number[])[], plan: StepPlan): void {
