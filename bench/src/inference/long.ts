@@ -46,7 +46,8 @@ async function measureAt(
   const at = { tokens, room: 256 * Math.ceil(((rounds + 2) * windowTokens) / 256) }
   await using plain = await filled(readers.peer, { ...at, flashAttention: false })
   await using flash = await filled(readers.peer, { ...at, flashAttention: true })
-  return takeTurns<Names>(
+  // Awaited here: what is used below is gone when this returns.
+  return await takeTurns<Names>(
     device,
     {
       early: () => readers.early.decode(windowTokens),
