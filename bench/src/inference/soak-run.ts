@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { loadModel } from '@trimkv/engine'
 import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { answer, childOptions, residentMemory } from '../training/child-process.ts'
@@ -14,6 +15,21 @@ export interface SoakPoint {
 }
 
 const windowTokens = 500
+const looks = 20
+
+/**
+ * Memory of its own once garbage is collected and given back, which JavaScript does in its own time: the least of some looks
+ * a moment apart.
+ */
+async function settledBytes(): Promise<number> {
+  let least = Number.POSITIVE_INFINITY
+  for (let look = 0; look < looks; look++) {
+    globalThis.gc?.()
+    await setTimeout(100)
+    least = Math.min(least, residentMemory().anonymousNow)
+  }
+  return least
+}
 
 async function run(options: {
   readonly threads: number
@@ -34,9 +50,7 @@ async function run(options: {
     rates = [...rates.slice(-kept + 1), (1000 * windowTokens) / (performance.now() - start)]
     const point = tokens[points.length]!
     if (read + windowTokens < point) continue
-    // Garbage of JavaScript is no growth.
-    globalThis.gc?.()
-    points.push({ tokens: point, residentBytes: residentMemory().anonymousNow, rate: median(rates) })
+    points.push({ tokens: point, residentBytes: await settledBytes(), rate: median(rates) })
   }
   return points
 }
