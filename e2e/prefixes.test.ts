@@ -14,6 +14,7 @@ import {
   type Model,
   type PrefixOptions,
   readPrefix,
+  readSessionHeader,
   stableIds,
   systemTokens,
 } from '@trimkv/engine'
@@ -231,18 +232,18 @@ describe('samples', () => {
   })
 })
 
+async function say(chat: ChatSession, message: string) {
+  let done: DoneEvent | undefined
+  let reread: string | undefined
+  for await (const event of chat.send(message)) {
+    if (event.type === 'prefill') reread = event.reread
+    if (event.type === 'done') done = event
+  }
+  return { ids: done!.ids, read: done!.usage.promptTokens, reused: done!.usage.reusedTokens, reread }
+}
+
 describe('a conversation', () => {
   const given = { policy: 'trimkv', budget: 20, buffer: 6, maxNewTokens: 4 }
-
-  async function say(chat: ChatSession, message: string) {
-    let done: DoneEvent | undefined
-    let reread: string | undefined
-    for await (const event of chat.send(message)) {
-      if (event.type === 'prefill') reread = event.reread
-      if (event.type === 'done') done = event
-    }
-    return { ids: done!.ids, read: done!.usage.promptTokens, reused: done!.usage.reusedTokens, reread }
-  }
 
   it('goes on from its file, and in forks, as if it had never stopped', async () => {
     const path = join(folder, 'chat.trimkv')
@@ -369,6 +370,28 @@ describe('a pinned system message', () => {
     await chat.save(path)
     using again = await ChatSession.restore(model, path, { maxNewTokens: 3, system, pinSystem: true })
     expect(again.messages).toEqual(chat.messages)
+  })
+
+  it('stays pinned in a conversation that is saved before its first turn, or after one that was stopped', async () => {
+    const options = { policy: 'streaming', budget: 16, buffer: 4, maxNewTokens: 3, system, pinSystem: true }
+    const pinned = await systemTokens(model, { messages })
+    const path = join(folder, 'pinned-early.trimkv')
+    const goesOn = async (chat: ChatSession): Promise<void> => {
+      using again = await ChatSession.restore(model, path, options)
+      expect(again.messages).toEqual(chat.messages)
+      const [expected, next] = [await say(chat, ' find ring'), await say(again, ' find ring')]
+      expect(next).toEqual(expected)
+      await again.save(path)
+      expect((await readSessionHeader(path)).seats[0]?.pinned).toBe(pinned)
+    }
+    using early = new ChatSession(model, options)
+    await early.save(path)
+    await goesOn(early)
+    using stopped = new ChatSession(model, options)
+    await say(stopped, ` ${text}`)
+    for await (const event of stopped.send(' put lamp hall .')) if (event.type === 'token') break
+    await stopped.save(path)
+    await goesOn(stopped)
   })
 
   it('needs a budget that holds it, which is named, and a system message', async () => {

@@ -109,13 +109,13 @@ export class ChatSession implements Disposable {
 
   /**
    * Writes the conversation and its cache to a file, for {@link ChatSession.restore}.
-   * @throws TRIMKV_OPTION while an answer is coming; TRIMKV_DISK, TRIMKV_IO; `signal.reason` when aborted. What was there
-   *   before stays
+   * @throws TRIMKV_OPTION while an answer is coming; TRIMKV_TEMPLATE, TRIMKV_BUDGET_TOO_SMALL where the system message is pinned;
+   *   TRIMKV_DISK, TRIMKV_IO; `signal.reason` when aborted. What was there before stays
    */
   async save(path: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     await this.#alone(async () => {
       // What a stopped turn left in the cache is of no use: the conversation is kept, and read again when it goes on.
-      if (!this.#said) this.#session.begin(0, this.#maxTokens)
+      if (!this.#said) this.#session.begin(0, this.#maxTokens, await this.#pinned(this.messages))
       const { read = [], pending } = this.#said ?? {}
       await saveSession(this.#session, path, {
         ids: [read],
