@@ -100,12 +100,26 @@ export interface PolicyContext {
   readonly ageOffset: number
 }
 
+/** How a cache is run; the same names as in the options of the engine and the flags of the command line. */
+export interface PresetCache {
+  /** Tokens per layer and head. */
+  readonly budget?: number
+  /** Evict in cuts, when so many tokens are stored beyond the budget: 1 is after every forward. */
+  readonly buffer?: number
+  /** Tokens of the prompt per forward; 0 reads it at once. */
+  readonly chunk?: number
+  /** Evict after every token, those of the prompt as well. */
+  readonly exact?: true
+}
+
 /** Options under which a paper or a repository runs a policy. */
 export interface Preset {
   /** Whose it is. */
   readonly name: string
   readonly options: GivenOptions
-  /** What goes with the options: budgets, what still differs. */
+  /** What it sets beside the options of the policy. */
+  readonly cache?: PresetCache
+  /** What still differs. */
   readonly note?: string
 }
 

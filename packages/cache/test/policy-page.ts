@@ -6,7 +6,7 @@ import type { When } from '../src/option-schema.ts'
 import { policies } from '../src/policies/index.ts'
 import type { Policy, Preset } from '../src/policy.ts'
 import { rateSlots } from '../src/rate-slots.ts'
-import { type ResolvedPolicy, resolvePolicy } from '../src/resolved-policy.ts'
+import { type HeadShares, type ResolvedPolicy, resolvePolicy } from '../src/resolved-policy.ts'
 import { mapTables } from '../src/slot-set.ts'
 import { referenceStorage, type Storage } from '../src/storage.ts'
 
@@ -42,11 +42,12 @@ interface Work {
   readonly rating: readonly string[]
   readonly flops: number
   readonly writing: readonly string[]
+  readonly writingFlops: number
 }
 
 function workOf(policy: ResolvedPolicy, when: When): Work {
   const { eviction, needs } = policy
-  if (!eviction) return { rating: [], flops: 0, writing: [] }
+  if (!eviction) return { rating: [], flops: 0, writing: [], writingFlops: 0 }
   const slots = when === 'prefill' ? prompt : budget + buffer
   const { queryHeads, kvHeads, headDim } = shape
   const sizes = { shape, kvDtype: 'bf16', batch: 1, slots, needs } as const
@@ -92,7 +93,12 @@ function workOf(policy: ResolvedPolicy, when: When): Work {
   )
   const everyCache = ['kvAppend', 'columnAppend', 'protect']
   const own = (names: Set<string>): string[] => [...names].filter((name) => !everyCache.includes(name))
-  return { rating: own(rating.names), flops: rating.flops(), writing: own(writing.names) }
+  return {
+    rating: own(rating.names),
+    flops: rating.flops(),
+    writing: own(writing.names),
+    writingFlops: writing.flops(),
+  }
 }
 
 /** A number of operations with two figures. */
@@ -100,6 +106,17 @@ const flopText = (flops: number): string =>
   flops >= 1e9
     ? `${Number((flops / 1e9).toPrecision(2))} GFLOP`
     : `${Number((flops / 1e6).toPrecision(2))} MFLOP`
+
+/** What a token written takes, where it is more than some operations per number of its key. */
+const leastShown = (flops: number): string => (flops >= 1e5 ? `, ${flopText(flops)}` : '')
+
+/** What storage takes where heads do not keep the same number of slots. */
+function sharesCost(shares: HeadShares): string {
+  const tables = 'keys and values in pages per head'
+  if (shares.kind !== 'pooled') return tables
+  const waits = shares.scope === 'model' ? '; a cut waits for the last layer' : ''
+  return `heads share a budget by \`allotSlots\`, ${tables}${waits}`
+}
 
 const code = (words: readonly string[]): string => words.map((word) => `\`${word}\``).join(', ')
 
@@ -149,7 +166,7 @@ function needLines({ needs }: ResolvedPolicy): string[] {
 }
 
 function costLine(policy: ResolvedPolicy, when: When): string {
-  const { rating, flops, writing } = workOf(policy, when)
+  const { rating, flops, writing, writingFlops } = workOf(policy, when)
   const { eviction } = policy
   const inAttention =
     when === 'decode' &&
@@ -160,7 +177,8 @@ function costLine(policy: ResolvedPolicy, when: When): string {
   const parts = [
     eviction?.score.kind === 'host' ? 'a function in TypeScript' : code(rating),
     ...(flops > 0 ? [flopText(flops)] : ['a few operations per slot']),
-    ...(writing.length > 0 ? [`per token written ${code(writing)}`] : []),
+    ...(writing.length > 0 ? [`per token written ${code(writing)}${leastShown(writingFlops)}`] : []),
+    ...(eviction?.shares ? [sharesCost(eviction.shares)] : []),
     ...(inAttention ? ['in exact mode found by attention on its way'] : []),
   ]
   return parts.join('; ')
@@ -186,10 +204,14 @@ function optionTable({ options }: Policy): string[] {
   return ['| option | values | default | |', '|---|---|---|---|', ...rows, '']
 }
 
-function presetText(policy: Policy, { name, options, note }: Preset): string {
+function presetText(policy: Policy, { name, options, cache = {}, note }: Preset): string {
   const given = Object.entries(options).map(([option, value]) => `${option}=${value}`)
   const spelled = given.length > 0 ? `${policy.name}:${given.join(',')}` : policy.name
-  return `- ${name}: \`${spelled}\`${note ? ` (${note})` : ''}`
+  const flags = Object.entries(cache).map(([flag, value]) =>
+    value === true ? `--${flag}` : `--${flag} ${value}`,
+  )
+  const run = flags.length > 0 ? `, \`${flags.join(' ')}\`` : ''
+  return `- ${name}: \`${spelled}\`${run}${note ? ` (${note})` : ''}`
 }
 
 function whensOf({ options }: Policy): When[] {
@@ -252,7 +274,10 @@ export function policyPage(): string {
     '',
     ...['when', 'positions'].map((name) => `- \`${name}\` ${policies.streaming.options[name]!.doc}`),
     '',
-    'Presets are the options under which papers and repositories run a policy; what else they set stands in brackets.',
+    '`slot` is refused where heads keep different numbers of tokens, and while decoding where queries are remembered.',
+    '',
+    'Presets are the options under which papers and repositories run a policy, and the flags of `trimkv generate` that go with them;',
+    'what still differs stands in brackets.',
   ]
   return `${[intro.join('\n'), ...Object.values(policies).map(section)].join('\n\n').replaceAll('\n\n\n', '\n\n')}\n`
 }

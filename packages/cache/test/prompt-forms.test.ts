@@ -30,6 +30,14 @@ const groupOf = (head: number): number[][][] => perQueryHead.slice(2 * head, 2 *
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
 const allTokens = Array.from({ length: tokens }, (_, j) => j)
 
+/** A row of a token for one key/value head. */
+const row = (signal: 'k' | 'v', head: number, j: number): Float32Array =>
+  source[signal](0, j).subarray(head * shape.headDim, (head + 1) * shape.headDim)
+const shortness = (head: number, j: number): number => -Math.hypot(...row('k', head, j))
+/** How many tokens are rated above one. */
+const rank = (rate: (i: number) => number, j: number): number =>
+  allTokens.filter((i) => rate(i) > rate(j)).length
+
 /** What each form of kvpress would rate a token with. */
 const forms: Readonly<Record<string, (head: number, j: number) => number>> = {
   tova: (_, j) => (j === tokens - 1 ? 2 : mean(perQueryHead.map((rows) => rows[tokens - 1]![j]!))),
@@ -43,6 +51,16 @@ const forms: Readonly<Record<string, (head: number, j: number) => number>> = {
         ? 0
         : mean(groupOf(head).map((rows) => mean(rows.slice(-window).map((row) => row[i]!))))
     return mean([rating(j - 1), rating(j), rating(j + 1)])
+  },
+  // 15 tokens: the best two stretches of 6, and the newest 3 of the third; the last stretch has 4.
+  'chunkkv:base=knorm,chunk=6': (_, j) => {
+    const stretch = allTokens.filter((i) => Math.floor(i / 6) === Math.floor(j / 6))
+    return mean(stretch.map((i) => shortness(0, i) + shortness(1, i)))
+  },
+  'criticalkv:base=knorm,share=0.4,epsilon=3': (head, j) => {
+    // 0.4 of 15 tokens; norms stand for those of the output.
+    if (rank((i) => shortness(head, i), j) < 6) return Number.MAX_VALUE
+    return (shortness(head, j) + 3) * row('v', head, j).reduce((sum, x) => sum + Math.abs(x), 0)
   },
 }
 
@@ -65,7 +83,7 @@ describe('cuts after the whole prompt', () => {
     const wanted = [0, 1].map((head) => {
       const rate = (j: number): number => forms[text]!(head, j)
       return allTokens
-        .toSorted((a, b) => rate(b) - rate(a))
+        .toSorted((a, b) => rate(b) - rate(a) || b - a)
         .slice(0, budget)
         .sort((a, b) => a - b)
     })

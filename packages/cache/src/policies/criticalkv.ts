@@ -1,5 +1,6 @@
 import { baseNames, baseRating, expectedOptions, lifted } from '../base-rating.ts'
 import { definePolicy, type Policy } from '../policy.ts'
+import { promptWhole } from '../preset-notes.ts'
 import { promptWindowOptions } from '../prompt-window.ts'
 import { twoStage } from '../transform.ts'
 
@@ -40,7 +41,8 @@ export const criticalkv: Policy = definePolicy({
     {
       name: 'kvpress over ExpectedAttention, under DecodingPress',
       options: { base: 'expected', when: 'decode' },
-      note: 'budget 2048, buffer 512; positions as in expected-attention',
+      cache: { budget: 2048, buffer: 512, chunk: 0 },
+      note: `${promptWhole}; positions as in expected-attention`,
     },
   ],
   parts({ base, window, kernel, pool, sinks, future, queries, share, epsilon }, { budget, when }) {

@@ -12,8 +12,14 @@ export const dbtrimkv: Policy = definePolicy({
     'DBTrimKV (arXiv:2605.09649); released TRIM-KV code, dynamic cache, strategies alpha, knorm_alpha, layer_wise_*, threshold',
   formula: 'age · log β of all heads in one pool; with lookahead a: log Σ_{s<a} β^(age + 1 + s)',
   presets: [
-    { name: 'released checkpoint 4B-Math', options: { lookahead: 2 }, note: 'budget 128' },
-    { name: 'released code, layer_wise_alpha', options: { scope: 'layer' } },
+    { name: 'released checkpoint 4B-Math', options: { lookahead: 2 }, cache: { budget: 128, chunk: 0 } },
+    { name: 'released code, layer_wise_alpha', options: { scope: 'layer' }, cache: { chunk: 0 } },
+    {
+      name: 'released code, threshold',
+      options: { threshold: 0.01 },
+      cache: { chunk: 0 },
+      note: 'alpha_threshold as you like and a budget as long as the text: there only the threshold drops tokens',
+    },
   ],
   phases: ['decode', 'prefill-agnostic'],
   options: {
@@ -34,7 +40,7 @@ export const dbtrimkv: Policy = definePolicy({
       default: 0,
       min: 0,
       max: 1,
-      doc: 'drop tokens whose weight β^age has fallen below this, even within the budget; default 0, none',
+      doc: 'drop tokens whose weight has fallen below this, even within the budget: β^age, or e to the score with lookahead or knorm_alpha; default 0, none',
     },
     ...decayOptions,
   },

@@ -1,4 +1,5 @@
 import { definePolicy, type Policy } from '../policy.ts'
+import { promptWhole } from '../preset-notes.ts'
 import { expectedAttention as expected } from '../score.ts'
 import { liftProtected, timesValueNorm } from '../transform.ts'
 
@@ -43,7 +44,8 @@ export const expectedAttention: Policy = definePolicy({
     {
       name: 'kvpress under DecodingPress',
       options: { when: 'decode' },
-      note: 'budget 2048, buffer 512; theirs leaves out the first 4 of the 256 queries and takes 256 as the number of tokens read, here sinks and positions are those of the text',
+      cache: { budget: 2048, buffer: 512, chunk: 0 },
+      note: `${promptWhole}, leaves out the first 4 of the 256 queries and takes 256 as the number of tokens read; here sinks and positions are those of the text`,
     },
   ],
   parts: ({ sinks, future, queries, covariance, values, epsilon }, { when }) => ({

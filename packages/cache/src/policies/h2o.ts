@@ -18,7 +18,12 @@ export const h2o: Policy = definePolicy({
   formula:
     'Σ over queries of attention to the token, mean over the group; visible: divided by the queries that could see it',
   presets: [
-    { name: 'paper', options: {}, note: 'half the budget heavy, half recent, exact mode' },
+    {
+      name: 'paper',
+      options: {},
+      cache: { buffer: 1, chunk: 0 },
+      note: 'half the budget heavy, half recent',
+    },
     { name: 'kvpress, observed attention', options: { when: 'prefill' } },
   ],
   phases: ['decode', 'prefill-aware'],

@@ -16,8 +16,18 @@ export const knorm: Policy = definePolicy({
   name: 'knorm',
   source: 'L2 norm compression (arXiv:2406.11430); kvpress knorm_press.py',
   formula: '−‖k‖₂',
-  presets: [{ name: 'kvpress', options: { when: 'prefill' } }],
+  presets: [
+    { name: 'kvpress', options: { when: 'prefill' } },
+    {
+      name: 'authors, cache of their examples',
+      options: { recent: 64 },
+      cache: { budget: 128, buffer: 1, chunk: 0 },
+      note: 'theirs evicts before attention, here after',
+    },
+  ],
   phases: ['decode', 'prefill-agnostic'],
-  options: {},
-  parts: () => ({ score: writtenScore('shortness', shortness) }),
+  options: {
+    recent: { type: 'int', default: 0, min: 0, doc: 'newest tokens that always stay' },
+  },
+  parts: ({ recent }) => ({ score: writtenScore('shortness', shortness), protect: { last: recent } }),
 })

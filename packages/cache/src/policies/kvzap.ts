@@ -80,7 +80,8 @@ export const kvzap: Policy = definePolicy({
     {
       name: 'kvpress, decoding on',
       options: {},
-      note: 'exact mode and a budget as long as the text: there only the threshold drops tokens',
+      cache: { buffer: 1, chunk: 0 },
+      note: 'a budget as long as the text: there only the threshold drops tokens',
     },
     { name: 'kvpress, prefill only', options: { when: 'prefill' } },
     { name: 'kvpress, linear', options: { units: 0 } },

@@ -1,4 +1,5 @@
 import { definePolicy, type Policy } from '../policy.ts'
+import { promptWhole } from '../preset-notes.ts'
 import { lagDeviation } from '../score.ts'
 
 /** Tokens whose key and value stand out of the stretch of text that follows, the same share of each stretch. */
@@ -25,7 +26,8 @@ export const lagkv: Policy = definePolicy({
     {
       name: 'kvpress under DecodingPress',
       options: { when: 'decode' },
-      note: 'budget 2048, buffer 512; every cut divides what is stored into partitions anew',
+      cache: { budget: 2048, buffer: 512, chunk: 0 },
+      note: `${promptWhole}; every cut divides what is stored into partitions anew`,
     },
     {
       name: 'authors, long texts',

@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import type { EvictionMode } from '../eviction-mode.ts'
 import { checkOptions } from '../option-schema.ts'
+import { resolvePolicy } from '../resolved-policy.ts'
 import { policyChecks } from '../testing/policy-conformance.ts'
 import { policies } from './index.ts'
 
@@ -12,6 +14,8 @@ it('lists every policy file under its own name', () => {
   expect(files.map((name) => name.slice(0, -3)).sort()).toEqual(Object.keys(policies).sort())
   for (const [name, policy] of Object.entries(policies)) expect(policy.name).toBe(name)
 })
+
+const shape = { layers: 4, queryHeads: 8, kvHeads: 2, headDim: 16, hiddenSize: 64 }
 
 /** Options under which other parts are at work than by default. */
 const variants = [
@@ -30,6 +34,9 @@ const variants = [
   { name: 'adakv', options: { base: 'expected', epsilon: 0.1 } },
   { name: 'criticalkv', options: { when: 'decode', base: 'keydiff' } },
   { name: 'trimkv', options: { lookahead: 8, score: 'knorm_alpha' } },
+  { name: 'trimkv', options: { recent: 3 } },
+  { name: 'knorm', options: { recent: 3 } },
+  { name: 'keydiff', options: { recent: 3 } },
 ] as const
 
 describe.each(variants)('$name $options', ({ name, options }) => {
@@ -43,9 +50,13 @@ describe.each(Object.values(policies))('$name', (policy) => {
     expect(policy.formula ?? '').not.toBe('')
     for (const option of Object.values(policy.options)) expect(option.doc).not.toBe('')
   })
-  it('has presets that are options of its own', () => {
-    for (const { options } of policy.presets)
+  it.runIf(policy.presets.length > 0)('has presets that a cache can be made for', () => {
+    for (const { name, options, cache: { budget = 512, buffer, exact } = {} } of policy.presets) {
       expect(checkOptions(policy.name, policy.options, options)).toEqual(options)
+      expect(exact && buffer, `${name}: exact and buffer exclude each other`).toBeUndefined()
+      const mode: EvictionMode = exact ? { mode: 'exact' } : { mode: 'buffered', buffer: buffer ?? 128 }
+      expect(resolvePolicy({ policy, options, budget, mode, shape }).eviction).toBeDefined()
+    }
   })
   for (const check of policyChecks(policy)) it(check.name, () => expect(check.run()).toEqual([]))
 })

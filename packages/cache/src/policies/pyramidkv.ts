@@ -5,7 +5,8 @@ import { promptWindow, promptWindowOptions, pyramid } from '../prompt-window.ts'
 export const pyramidkv: Policy = definePolicy({
   name: 'pyramidkv',
   source: 'PyramidKV (arXiv:2406.02069), KVCache-Factory pyramidkv_utils.py; kvpress pyramidkv_press.py',
-  formula: 'mean attention of the last `window` queries, smoothed; layer l keeps max − l · step',
+  formula:
+    'that of snapkv after a prompt; of C − w tokens per layer, layer l keeps max − l · step and its last w: min = ⌊(C − w)/beta⌋, max = 2(C − w) − min, step = ⌊(max − min)/(L − 1)⌋',
   phases: ['prefill-aware'],
   options: {
     ...promptWindowOptions,
@@ -25,7 +26,11 @@ export const pyramidkv: Policy = definePolicy({
     },
   },
   presets: [
-    { name: 'paper, class defaults', options: { window: 64, kernel: 5, pool: 'avg' }, note: 'budget 320' },
+    {
+      name: 'paper, class defaults',
+      options: { window: 64, kernel: 5, pool: 'avg' },
+      cache: { budget: 320 },
+    },
     { name: 'KVCache-Factory script', options: { window: 8, kernel: 7, pool: 'max' } },
     {
       name: 'kvpress',

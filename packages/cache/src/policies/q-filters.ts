@@ -22,7 +22,12 @@ export const qFilters: Policy = definePolicy({
   },
   presets: [
     { name: 'kvpress', options: { when: 'prefill' } },
-    { name: 'authors', options: { recent: 64 }, note: 'theirs evicts before attention, here after' },
+    {
+      name: 'authors',
+      options: { recent: 64 },
+      cache: { buffer: 1, chunk: 0 },
+      note: 'theirs evicts before attention, here after',
+    },
   ],
   parts: ({ filters, recent }, { shape: { layers, kvHeads, headDim } }) => ({
     score: againstDirection({ file: filters, tensor: 'q_filters', shape: [layers, kvHeads, headDim] }),

@@ -1,4 +1,5 @@
 import { definePolicy, type Policy } from '../policy.ts'
+import { everyMultiple } from '../preset-notes.ts'
 import { windowAttention } from '../score.ts'
 import { penaliseRedundancy, pool } from '../transform.ts'
 
@@ -6,10 +7,16 @@ import { penaliseRedundancy, pool } from '../transform.ts'
 export const rKv: Policy = definePolicy({
   name: 'r-kv',
   source: 'R-KV (arXiv:2505.24133); R-KV repository, r1_kv.py, retain direction "last"',
-  formula: 'λ · pool(attention of the window) − (1 − λ) · redundancy of the key',
+  formula:
+    'λ · pool(mean over the window of softmax over older tokens of the largest logit of the group) − (1 − λ) · softmax over tokens of the mean over stored keys of their cosine to this one, where each key spares the newest token that it repeats',
   presets: [
-    { name: 'paper', options: { lambda: 0.1 }, note: 'buffer 128' },
-    { name: 'class and command line of the repository', options: { lambda: 0.07 }, note: 'buffer 128' },
+    { name: 'paper', options: { lambda: 0.1 }, cache: { buffer: 128, chunk: 0 }, note: everyMultiple },
+    {
+      name: 'class and command line of the repository',
+      options: { lambda: 0.07 },
+      cache: { buffer: 128, chunk: 0 },
+      note: everyMultiple,
+    },
   ],
   phases: ['decode', 'prefill-aware'],
   options: {

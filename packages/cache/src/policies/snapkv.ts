@@ -1,4 +1,5 @@
 import { definePolicy, type Policy } from '../policy.ts'
+import { everyMultiple } from '../preset-notes.ts'
 import { windowAttention } from '../score.ts'
 import { pool } from '../transform.ts'
 
@@ -7,7 +8,8 @@ export const snapkv: Policy = definePolicy({
   name: 'snapkv',
   source:
     'SnapKV (arXiv:2404.14469); R-KV repository for decoding; kvpress snapkv_press.py for the prefill form',
-  formula: 'pool(mean over queries of the window of softmax(q·k/√D))',
+  formula:
+    'pool(mean over queries of the window of attention); attention: while decoding softmax over older tokens of the largest q·k/√D of the group, after a prompt softmax over all tokens, mean over the group',
   presets: [
     { name: 'kvpress', options: { when: 'prefill' } },
     {
@@ -15,7 +17,12 @@ export const snapkv: Policy = definePolicy({
       options: { when: 'prefill', window: 32, kernel: 7, pool: 'max' },
       note: 'theirs keeps one set per query head, here per key/value head',
     },
-    { name: 'R-KV repository', options: { window: 8, kernel: 7 }, note: 'buffer 128' },
+    {
+      name: 'R-KV repository',
+      options: { window: 8, kernel: 7 },
+      cache: { buffer: 128, chunk: 0 },
+      note: everyMultiple,
+    },
     { name: 'kvpress under KeyRerotationPress', options: { when: 'prefill', positions: 'slot' } },
   ],
   phases: ['decode', 'prefill-aware'],

@@ -1,4 +1,5 @@
 import { definePolicy, type Policy } from '../policy.ts'
+import { everyMultiple } from '../preset-notes.ts'
 import { recency } from '../score.ts'
 
 /** Attention sinks and a sliding window. Keys keep the angle of their true position unless positions=slot. */
@@ -10,11 +11,12 @@ export const streaming: Policy = definePolicy({
     {
       name: 'paper',
       options: { sinks: 4, positions: 'slot' },
-      note: 'start_size 4 and recent_size 512 (2000 in its chat): a budget of their sum, exact mode',
+      cache: { budget: 516, exact: true },
+      note: 'start_size 4 and recent_size 512; in its chat 2000',
     },
     { name: 'kvpress', options: { when: 'prefill' } },
     { name: 'kvpress under KeyRerotationPress', options: { when: 'prefill', positions: 'slot' } },
-    { name: 'R-KV repository', options: {}, note: 'cut every 128 tokens: buffer 128' },
+    { name: 'R-KV repository', options: {}, cache: { buffer: 128, chunk: 0 }, note: everyMultiple },
   ],
   phases: ['decode', 'prefill-agnostic'],
   options: { sinks: { type: 'int', default: 4, min: 0, doc: 'first tokens of the text that always stay' } },

@@ -8,7 +8,7 @@ export const tova: Policy = definePolicy({
   source: 'TOVA (arXiv:2401.06104); kvpress tova_press.py for the prefill form',
   formula: 'attention of the newest query, mean over all heads of the layer',
   presets: [
-    { name: 'paper', options: {}, note: 'exact mode' },
+    { name: 'paper', options: {}, cache: { budget: 512, buffer: 1, chunk: 0 } },
     { name: 'kvpress', options: { when: 'prefill' } },
   ],
   phases: ['decode', 'prefill-aware'],
