@@ -22,7 +22,13 @@ const shortened = (text: string, length: number): string =>
 function show(value: unknown): string {
   if (value instanceof Error) return shortened(value.message, longest.place)
   if (typeof value === 'bigint') return String(value)
-  return shortened(value === undefined ? 'nothing' : JSON.stringify(value), longest.value)
+  return shortened(value === undefined ? 'nothing' : JSON.stringify(beginning(value)), longest.value)
+}
+
+/** As much of a value as is shown: a list or a text of a file may be too long to be written out. */
+function beginning(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return [...(value as Uint8Array).subarray(0, longest.value)]
+  return Array.isArray(value) || typeof value === 'string' ? value.slice(0, longest.value) : value
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../json-file.ts'
 import { malformed } from '../malformed.ts'
 import type { ModelFamily } from '../model-config.ts'
-import type { GgufHeader, GgufTensor, GgufValue } from './gguf-header.ts'
+import type { GgufHeader, GgufScalar, GgufTensor, GgufValue } from './gguf-header.ts'
 
 const familyOf: Readonly<Record<string, ModelFamily>> = {
   qwen3: 'qwen3',
@@ -36,16 +36,24 @@ export function ggufFamily({ metadata }: GgufHeader, file: string): ModelFamily 
 }
 
 /** An f32 as the shortest decimal that stands for it: 1e-6, not 9.999999974752427e-7. */
-function shortest(value: GgufValue | undefined): GgufValue | undefined {
+function shortest(value: GgufScalar | undefined): GgufScalar | undefined {
   if (typeof value !== 'number' || Number.isInteger(value)) return value
   const decimals = [6, 7, 8, 9].map((digits) => Number(value.toPrecision(digits)))
   return decimals.find((decimal) => Math.fround(decimal) === value) ?? value
 }
 
+/** A value that is no list: what is one number per layer elsewhere is one for all here. */
+function scalarOf(header: GgufHeader, file: string, name: string): GgufScalar | undefined {
+  const value: GgufValue | undefined = header.metadata.get(name)
+  return typeof value === 'object'
+    ? unsupported({ file, field: name, expected: 'one value', got: value })
+    : value
+}
+
 /** Metadata of one file under the names of its architecture. */
-function fieldsOf({ metadata }: GgufHeader): (name: string) => GgufValue | undefined {
-  const architecture = String(metadata.get('general.architecture'))
-  return (name) => metadata.get(`${architecture}.${name}`)
+function fieldsOf(header: GgufHeader, file: string): (name: string) => GgufScalar | undefined {
+  const architecture = scalarOf(header, file, 'general.architecture')
+  return (name) => scalarOf(header, file, `${architecture}.${name}`)
 }
 
 const tensorNamed = ({ tensors }: GgufHeader, name: string): GgufTensor | undefined =>
@@ -61,7 +69,7 @@ interface Refusal {
 const unsupported = (refusal: Refusal): never => malformed({ code: 'TRIMKV_MODEL_UNSUPPORTED', ...refusal })
 
 function refuseOtherArithmetic(header: GgufHeader, file: string): void {
-  const field = fieldsOf(header)
+  const field = fieldsOf(header, file)
   const experts = field('expert_count') ?? 0
   if (experts !== 0) unsupported({ file, field: 'expert_count', expected: 'no experts', got: experts })
   const causal = field('attention.causal') ?? true
@@ -77,7 +85,7 @@ function refuseOtherArithmetic(header: GgufHeader, file: string): void {
  */
 export function ggufConfig(header: GgufHeader, file: string, factors: RopeFactors | undefined): JsonObject {
   refuseOtherArithmetic(header, file)
-  const field = fieldsOf(header)
+  const field = fieldsOf(header, file)
   const heads = field('attention.head_count')
   const headDim = field('attention.key_length') ?? headWidth(field('embedding_length'), heads)
   const valueDim = field('attention.value_length') ?? headDim
@@ -85,7 +93,7 @@ export function ggufConfig(header: GgufHeader, file: string, factors: RopeFactor
     unsupported({ file, field: 'attention.value_length', expected: `${headDim}`, got: valueDim })
   const embedding = tensorNamed(header, 'token_embd.weight')
   const window = field('attention.sliding_window')
-  const token = (name: string) => header.metadata.get(`tokenizer.ggml.${name}_token_id`)
+  const token = (name: string) => scalarOf(header, file, `tokenizer.ggml.${name}_token_id`)
   const config: Record<string, unknown> = {
     model_type: ggufFamily(header, file),
     hidden_size: field('embedding_length'),
@@ -113,11 +121,11 @@ export function ggufConfig(header: GgufHeader, file: string, factors: RopeFactor
   return JSON.parse(JSON.stringify(config)) as JsonObject
 }
 
-const headWidth = (width: GgufValue | undefined, heads: GgufValue | undefined): number | undefined =>
+const headWidth = (width: GgufScalar | undefined, heads: GgufScalar | undefined): number | undefined =>
   typeof width === 'number' && typeof heads === 'number' ? width / heads : undefined
 
 /** The share of a head that turns, such that its product with the size of the head, cut to an integer, is `rotary` again. */
-function rotaryShare(rotary: GgufValue | undefined, headDim: GgufValue | undefined): number | undefined {
+function rotaryShare(rotary: GgufScalar | undefined, headDim: GgufScalar | undefined): number | undefined {
   if (typeof rotary !== 'number' || typeof headDim !== 'number') return undefined
   const share = rotary / headDim
   return Math.trunc(headDim * share) < rotary ? share + Number.EPSILON : share
@@ -129,7 +137,7 @@ function rotaryShare(rotary: GgufValue | undefined, headDim: GgufValue | undefin
  * @see llama.cpp src/llama-model.cpp, `load_hparams`
  */
 function ropeScaling(header: GgufHeader, file: string, factors: RopeFactors | undefined): unknown {
-  const field = fieldsOf(header)
+  const field = fieldsOf(header, file)
   const kind = field('rope.scaling.type')
   if (kind !== undefined && kind !== 'none' && kind !== 'longrope')
     unsupported({ file, field: 'rope.scaling.type', expected: 'none or longrope', got: kind })

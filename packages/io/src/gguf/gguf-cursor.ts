@@ -18,21 +18,25 @@ export class GgufCursor {
     this.size = size
   }
 
-  /** Steps over `count` bytes. @throws TRIMKV_FORMAT when the file is shorter; HeaderGoesOn when the bytes at hand are */
-  #take(count: number, field: string): number {
-    const from = this.at
-    if (count > this.size - from) {
+  /** @throws TRIMKV_FORMAT when the file has less than `count` bytes more; HeaderGoesOn when those at hand are less */
+  require(count: number, field: string): void {
+    if (count > this.size - this.at) {
       malformed({
         file: this.file,
         field,
-        expected: `${count} bytes at ${from}`,
-        got: `${this.size - from} to the end of the file`,
+        expected: `${count} bytes at ${this.at}`,
+        got: `${this.size - this.at} to the end of the file`,
         hint: 'the file is truncated or damaged; fetch it again',
       })
     }
-    if (from + count > this.#bytes.length) throw new HeaderGoesOn()
-    this.at = from + count
-    return from
+    if (this.at + count > this.#bytes.length) throw new HeaderGoesOn()
+  }
+
+  /** Steps over `count` bytes. @throws as {@link require} */
+  #take(count: number, field: string): number {
+    this.require(count, field)
+    this.at += count
+    return this.at - count
   }
 
   u8 = (field: string): number => this.#bytes.readUInt8(this.#take(1, field))

@@ -3,7 +3,18 @@ import { malformed } from '../malformed.ts'
 import { safeElementCount } from '../tensor-listing.ts'
 import { GgufCursor, HeaderGoesOn } from './gguf-cursor.ts'
 
-export type GgufValue = number | boolean | string | readonly (number | boolean | string)[]
+/** A list of numbers, as compact as in the file; truth values are 0 and 1. */
+export type GgufNumbers =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+export type GgufScalar = number | boolean | string
+export type GgufValue = GgufScalar | readonly string[] | GgufNumbers
 
 /** Element types that models here take, by the number a file has for them: elements and bytes of a block. */
 const ggmlTypes = {
@@ -63,8 +74,10 @@ export interface GgufHeader {
 }
 
 const firstRead = 1 << 20
-/** Vocabularies with their merges take some 10 MiB. */
-const largestHeader = 256 * 1024 * 1024
+/** Vocabularies with their merges take some 10 MiB; as JavaScript has them, texts take several times their bytes. */
+const largestHeader = 64 * 1024 * 1024
+/** Of tensors, and of metadata values: models have some hundreds and some tens. */
+const mostEntries = 2 ** 16
 const defaultAlignment = 32
 const mostAxes = 4
 const longestName = 256
@@ -105,8 +118,8 @@ function parseHeader(cursor: GgufCursor): GgufHeader {
     const hint = 'a file of version 1, or of a machine with the other byte order, is converted by llama.cpp'
     malformed({ code: 'TRIMKV_UNSUPPORTED', file, field: 'version', expected: '2 or 3', got: version, hint })
   }
-  const tensorCount = cursor.count('number of tensors', 24)
-  const valueCount = cursor.count('number of metadata values', 13)
+  const tensorCount = countOf(cursor, 'number of tensors', { bytesEach: 24, most: mostEntries })
+  const valueCount = countOf(cursor, 'number of metadata values', { bytesEach: 13, most: mostEntries })
   const metadata = new Map<string, GgufValue>()
   for (let i = 0; i < valueCount; i++) {
     const key = cursor.text(`metadata key ${i}`)
@@ -118,54 +131,72 @@ function parseHeader(cursor: GgufCursor): GgufHeader {
   return { metadata, tensors: placeTensors(cursor, places, alignmentOf(metadata, file)) }
 }
 
-const arrayType = 9
+/** A number of things that take at least `bytesEach`. */
+function countOf(
+  cursor: GgufCursor,
+  field: string,
+  { bytesEach, most }: { readonly bytesEach: number; readonly most: number },
+): number {
+  const count = cursor.count(field, bytesEach)
+  if (count > most) malformed({ file: cursor.file, field, expected: `at most ${most}`, got: count })
+  return count
+}
+
+/** Numbers of types that are none. */
+const [boolType, stringType, arrayType] = [7, 8, 9]
 
 function readValue(cursor: GgufCursor, field: string): GgufValue {
   const type = cursor.u32(`type of ${field}`)
-  return type === arrayType ? readArray(cursor, field) : readScalar(cursor, type, field)
+  if (type === arrayType) return readArray(cursor, field)
+  if (type === stringType) return cursor.text(field)
+  const value = numberType(cursor, type, field).read(cursor, field)
+  return type === boolType ? value !== 0 : value
 }
 
-/** Readers by type number, and the bytes a value takes at least. */
-const scalars: Readonly<
-  Record<
-    number,
-    { readonly bytes: number; readonly read: (c: GgufCursor, field: string) => number | boolean | string }
-  >
-> = {
-  0: { bytes: 1, read: (c, field) => c.u8(field) },
-  1: { bytes: 1, read: (c, field) => c.i8(field) },
-  2: { bytes: 2, read: (c, field) => c.u16(field) },
-  3: { bytes: 2, read: (c, field) => c.i16(field) },
-  4: { bytes: 4, read: (c, field) => c.u32(field) },
-  5: { bytes: 4, read: (c, field) => c.i32(field) },
-  6: { bytes: 4, read: (c, field) => c.f32(field) },
-  7: { bytes: 1, read: (c, field) => c.u8(field) !== 0 },
-  8: { bytes: 8, read: (c, field) => c.text(field) },
-  10: { bytes: 8, read: (c, field) => c.u64(field) },
-  11: { bytes: 8, read: (c, field) => c.i64(field) },
-  12: { bytes: 8, read: (c, field) => c.f64(field) },
+interface NumberType {
+  readonly List: new (length: number) => GgufNumbers
+  /** Bytes of one in the file. */
+  readonly bytes: number
+  readonly read: (cursor: GgufCursor, field: string) => number
 }
 
-function scalarOf(cursor: GgufCursor, type: number, field: string) {
-  const scalar = Object.hasOwn(scalars, type) ? scalars[type] : undefined
-  return scalar ?? malformed({ file: cursor.file, field, expected: 'a type from 0 to 12', got: type })
+const numberTypes: Readonly<Record<number, NumberType>> = {
+  0: { List: Uint8Array, bytes: 1, read: (c, field) => c.u8(field) },
+  1: { List: Int8Array, bytes: 1, read: (c, field) => c.i8(field) },
+  2: { List: Uint16Array, bytes: 2, read: (c, field) => c.u16(field) },
+  3: { List: Int16Array, bytes: 2, read: (c, field) => c.i16(field) },
+  4: { List: Uint32Array, bytes: 4, read: (c, field) => c.u32(field) },
+  5: { List: Int32Array, bytes: 4, read: (c, field) => c.i32(field) },
+  6: { List: Float32Array, bytes: 4, read: (c, field) => c.f32(field) },
+  [boolType]: { List: Uint8Array, bytes: 1, read: (c, field) => Math.min(1, c.u8(field)) },
+  10: { List: Float64Array, bytes: 8, read: (c, field) => c.u64(field) },
+  11: { List: Float64Array, bytes: 8, read: (c, field) => c.i64(field) },
+  12: { List: Float64Array, bytes: 8, read: (c, field) => c.f64(field) },
 }
 
-const readScalar = (cursor: GgufCursor, type: number, field: string): number | boolean | string =>
-  scalarOf(cursor, type, field).read(cursor, field)
+function numberType(cursor: GgufCursor, type: number, field: string): NumberType {
+  const known = Object.hasOwn(numberTypes, type) ? numberTypes[type] : undefined
+  return known ?? malformed({ file: cursor.file, field, expected: 'a type from 0 to 12', got: type })
+}
 
 /** No vocabulary has more entries. */
 const longestArray = 2 ** 24
 
-function readArray(cursor: GgufCursor, field: string): readonly (number | boolean | string)[] {
+function readArray(cursor: GgufCursor, field: string): readonly string[] | GgufNumbers {
   const type = cursor.u32(`type of the elements of ${field}`)
   if (type === arrayType) malformed({ file: cursor.file, field, expected: 'no array of arrays', got: type })
-  const { bytes, read } = scalarOf(cursor, type, field)
-  const count = cursor.count(`length of ${field}`, bytes)
-  if (count > longestArray)
-    malformed({ file: cursor.file, field, expected: `at most ${longestArray} elements`, got: count })
-  const values: (number | boolean | string)[] = []
-  for (let i = 0; i < count; i++) values.push(read(cursor, field))
+  const length = (bytesEach: number): number =>
+    countOf(cursor, `length of ${field}`, { bytesEach, most: longestArray })
+  if (type === stringType) {
+    const texts: string[] = []
+    for (let left = length(8); left > 0; left--) texts.push(cursor.text(field))
+    return texts
+  }
+  const { List, bytes, read } = numberType(cursor, type, field)
+  const count = length(bytes)
+  cursor.require(count * bytes, field)
+  const values = new List(count)
+  for (let i = 0; i < count; i++) values[i] = read(cursor, field)
   return values
 }
 

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../json-file.ts'
 import { malformed } from '../malformed.ts'
 import type { ModelFamily } from '../model-config.ts'
-import type { GgufHeader, GgufValue } from './gguf-header.ts'
+import type { GgufHeader, GgufNumbers, GgufValue } from './gguf-header.ts'
 import { mergesByScore } from './merges-by-score.ts'
 
 /** Kinds of token, as llama.cpp numbers them. */
@@ -15,7 +15,7 @@ export interface TokenizerJson {
 
 interface Vocabulary {
   readonly tokens: readonly string[]
-  readonly types: readonly number[]
+  readonly types: GgufNumbers
 }
 
 interface TokenizerFields {
@@ -52,6 +52,9 @@ export function ggufTokenizer({ metadata }: GgufHeader, file: string, family: Mo
   }
   const text = (name: string): string | undefined => tokenNamed(fields, vocabulary, name)?.text
   const template = fields.get('chat_template')
+  if (typeof template === 'object') {
+    malformed({ file, field: 'tokenizer.chat_template', expected: 'a text', got: template })
+  }
   const config = {
     bos_token: text('bos'),
     eos_token: text('eos'),
@@ -74,11 +77,11 @@ function unsupported({ file, get }: TokenizerFields, name: string, expected: str
 }
 
 function readVocabulary(fields: TokenizerFields): Vocabulary {
-  const tokens = listOf(fields, 'ggml.tokens', 'string') as readonly string[]
+  const tokens = textsOf(fields, 'ggml.tokens')
   const types =
     fields.get('ggml.token_type') === undefined
-      ? tokens.map(() => 1)
-      : listOf(fields, 'ggml.token_type', 'number')
+      ? new Uint8Array(tokens.length).fill(1)
+      : numbersOf(fields, 'ggml.token_type')
   if (types.length !== tokens.length) {
     malformed({
       file: fields.file,
@@ -87,17 +90,19 @@ function readVocabulary(fields: TokenizerFields): Vocabulary {
       got: types.length,
     })
   }
-  return { tokens, types: types as readonly number[] }
+  return { tokens, types }
 }
 
-function listOf(
-  { file, get }: TokenizerFields,
-  name: string,
-  type: 'string' | 'number',
-): readonly GgufValue[] {
+function textsOf({ file, get }: TokenizerFields, name: string): readonly string[] {
   const list = get(name)
-  if (Array.isArray(list) && list.every((item) => typeof item === type)) return list
-  return malformed({ file, field: `tokenizer.${name}`, expected: `a list of ${type}s`, got: list })
+  if (typeof list === 'object' && !ArrayBuffer.isView(list)) return list
+  return malformed({ file, field: `tokenizer.${name}`, expected: 'a list of texts', got: list })
+}
+
+function numbersOf({ file, get }: TokenizerFields, name: string): GgufNumbers {
+  const list = get(name)
+  if (ArrayBuffer.isView(list)) return list
+  return malformed({ file, field: `tokenizer.${name}`, expected: 'a list of numbers', got: list })
 }
 
 interface NamedToken {
@@ -145,7 +150,7 @@ function byteLevel(fields: TokenizerFields, vocabulary: Vocabulary): JsonObject 
   const pre = fields.get('ggml.pre')
   const split = typeof pre === 'string' && Object.hasOwn(splits, pre) ? splits[pre] : undefined
   if (!split && pre !== 'gpt-2') unsupported(fields, 'ggml.pre', `${Object.keys(splits).join(', ')} or gpt-2`)
-  const merges = listOf(fields, 'ggml.merges', 'string') as readonly string[]
+  const merges = textsOf(fields, 'ggml.merges')
   const level = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true }
   return {
     normalizer: split?.nfc ? { type: 'NFC' } : null,
@@ -160,9 +165,16 @@ function byteLevel(fields: TokenizerFields, vocabulary: Vocabulary): JsonObject 
       byte_fallback: false,
       ignore_merges: split?.ignoreMerges ?? false,
       vocab: mergeable(vocabulary),
-      merges: merges.map((merge) => merge.split(' ')),
+      merges: merges.map((merge) => halvesOf(merge, fields.file)),
     },
   }
+}
+
+/** Only the first space divides: a text of spaces would have a million parts. */
+function halvesOf(merge: string, file: string): [string, string] {
+  const space = merge.indexOf(' ', 1)
+  if (space >= 0) return [merge.slice(0, space), merge.slice(space + 1)]
+  return malformed({ file, field: 'tokenizer.ggml.merges', expected: 'two tokens and a space', got: merge })
 }
 
 const splitter = (digits: string): JsonObject => ({
@@ -175,7 +187,7 @@ const splitter = (digits: string): JsonObject => ({
 })
 
 function sentencePiece(fields: TokenizerFields, vocabulary: Vocabulary): JsonObject {
-  const scores = listOf(fields, 'ggml.scores', 'number') as readonly number[]
+  const scores = numbersOf(fields, 'ggml.scores')
   if (scores.length !== vocabulary.tokens.length) {
     malformed({
       file: fields.file,
@@ -208,7 +220,7 @@ function sentencePiece(fields: TokenizerFields, vocabulary: Vocabulary): JsonObj
       byte_fallback: true,
       ignore_merges: false,
       vocab,
-      merges: mergesByScore(vocab, (id) => scores[id]!),
+      merges: mergesByScore(vocab, { scoreOf: (id) => scores[id]!, file: fields.file }),
     },
   }
 }

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 
 /** GGUF value types used here (specification: ggml docs/gguf.md). */
-const types = { u32: 4, i32: 5, f32: 6, string: 8, array: 9 } as const
+const types = { u8: 0, u32: 4, i32: 5, f32: 6, string: 8, array: 9 } as const
 const alignment = 32
 const blockLength = 32
 
@@ -11,6 +11,8 @@ export type GgufValue =
   | { readonly string: string }
   | { readonly strings: readonly string[] }
   | { readonly i32s: readonly number[] }
+  | { readonly f32s: readonly number[] }
+  | { readonly u8s: Uint8Array }
 
 /** The nearest f16, ties to even; numbers too large become infinite. */
 function f16Bits(value: number): number {
@@ -138,9 +140,20 @@ function writeValue(out: Bytes, value: GgufValue): void {
     out.u32(types.array).u32(types.string).u64(value.strings.length)
     for (const text of value.strings) out.string(text)
   } else {
-    out.u32(types.array).u32(types.i32).u64(value.i32s.length)
-    for (const number of value.i32s) out.u32(number >>> 0)
+    const [type, numbers] = numbersOf(value)
+    out
+      .u32(types.array)
+      .u32(type)
+      .u64(numbers.length)
+      .raw(Buffer.from(bytesOf(numbers)))
   }
+}
+
+type Numbers = Extract<GgufValue, { i32s: unknown } | { f32s: unknown } | { u8s: unknown }>
+
+function numbersOf(value: Numbers): readonly [number, Int32Array | Float32Array | Uint8Array] {
+  if ('i32s' in value) return [types.i32, Int32Array.from(value.i32s)]
+  return 'f32s' in value ? [types.f32, Float32Array.from(value.f32s)] : [types.u8, value.u8s]
 }
 
 const pad = (length: number): number => (alignment - (length % alignment)) % alignment
