@@ -1,19 +1,24 @@
 import type { ProtectedRange } from '@trimkv/tensor'
+import { observedAttention } from './policies/h2o.ts'
 import { shortness } from './policies/knorm.ts'
 import { type PromptWindow, promptWindow } from './prompt-window.ts'
-import { expectedAttention, keyDifference, type Score, writtenScore } from './score.ts'
+import { expectedAttention, keyDifference, lagDeviation, type Score, writtenScore } from './score.ts'
 import { liftProtected, type Transform, timesValueNorm } from './transform.ts'
 
 /** Names of the ratings that policies are built over. */
-export const baseNames = ['snapkv', 'knorm', 'keydiff', 'expected'] as const
+export const baseNames = ['snapkv', 'knorm', 'keydiff', 'h2o', 'lagkv', 'expected'] as const
 
-/** Options of expected attention as one of these ratings; those of snapkv are `promptWindowOptions`. */
-export const expectedOptions = {
+/** What the names mean. */
+export const baseDoc =
+  'snapkv: by window, kernel and pool; knorm; keydiff; h2o: attention by the queries that could see the token; lagkv: by sinks and partition, partitions compete; expected: expected-attention'
+
+/** Options of the ratings; those of snapkv are `promptWindowOptions`. */
+export const baseOptions = {
   sinks: {
     type: 'int',
     default: 4,
     min: 0,
-    doc: 'expected: first tokens that always stay; their queries do not count',
+    doc: 'expected, lagkv: first tokens that always stay; for expected their queries do not count',
   },
   future: {
     type: 'int',
@@ -21,6 +26,7 @@ export const expectedOptions = {
     min: 1,
     doc: 'expected: positions ahead that the rotation is averaged over',
   },
+  partition: { type: 'int', default: 128, min: 1, doc: 'lagkv: tokens of a stretch' },
 } as const
 
 /** The option of that name, where expected attention is multiplied by the length of the value. */
@@ -43,6 +49,7 @@ export interface BaseRating {
 interface BaseSettings extends PromptWindow {
   readonly sinks: number
   readonly future: number
+  readonly partition: number
   /** Multiply expected attention, with this number added, by the length of the value; left out: attention alone. */
   readonly epsilon?: number
   /** Count the queries of so many newest tokens; left out: those of a whole prompt. */
@@ -53,6 +60,12 @@ const ratings: Readonly<Record<(typeof baseNames)[number], (settings: BaseSettin
   snapkv: (settings) => ({ ...promptWindow(settings), protect: { last: settings.window } }),
   knorm: () => ({ score: writtenScore('shortness', shortness), transforms: [], protect: {} }),
   keydiff: () => ({ score: keyDifference(), transforms: [], protect: {} }),
+  h2o: () => ({ score: observedAttention(), transforms: [], protect: {} }),
+  lagkv: ({ sinks, partition }) => ({
+    score: lagDeviation({ sinks, partition, cross: true }),
+    transforms: [],
+    protect: { first: sinks },
+  }),
   expected: ({ sinks, future, epsilon, queries }) => ({
     score: expectedAttention({ sinks, future, covariance: true, queries }),
     transforms: epsilon === undefined ? [] : [timesValueNorm({ epsilon })],

@@ -10,7 +10,7 @@ import { seededTokens } from '../src/testing/token-source.ts'
 const tokens = 40
 const budget = 15
 const window = 'window=6,kernel=3,pool=max'
-const expected = 'sinks=2,future=30'
+const expected = 'sinks=2,future=30,partition=6'
 
 /** What each head keeps of a prompt. */
 function kept(policy: string, kvHeads = 2): number[][] {
@@ -34,7 +34,9 @@ const alone = {
   snapkv: `snapkv:when=prefill,${window}`,
   knorm: 'knorm:when=prefill',
   keydiff: 'keydiff:when=prefill',
-  expected: `expected-attention:${expected},epsilon=0.05`,
+  h2o: 'h2o:when=prefill',
+  lagkv: 'lagkv:sinks=2,partition=6,rank=across',
+  expected: 'expected-attention:sinks=2,future=30,epsilon=0.05',
 } as const
 
 const over = (wrapper: string, base: string, rest: string): string =>
@@ -62,11 +64,11 @@ it('all offer the same ratings under the same options', () => {
   for (const name of ['adakv', 'chunkkv', 'criticalkv'] as const) {
     const { options } = policies[name]
     expect(options.base).toMatchObject({
-      choices: ['snapkv', 'knorm', 'keydiff', 'expected'],
+      choices: ['snapkv', 'knorm', 'keydiff', 'h2o', 'lagkv', 'expected'],
       default: 'snapkv',
     })
     expect(Object.keys(options)).toEqual(
-      expect.arrayContaining(['window', 'kernel', 'pool', 'sinks', 'future', 'epsilon']),
+      expect.arrayContaining(['window', 'kernel', 'pool', 'sinks', 'future', 'partition', 'epsilon']),
     )
   }
 })

@@ -1,4 +1,4 @@
-import { baseNames, baseRating, expectedEpsilon, expectedOptions } from '../base-rating.ts'
+import { baseDoc, baseNames, baseOptions, baseRating, expectedEpsilon } from '../base-rating.ts'
 import { definePolicy, type Policy, pooled } from '../policy.ts'
 import { promptWindowOptions } from '../prompt-window.ts'
 
@@ -25,7 +25,7 @@ export const adakv: Policy = definePolicy({
       type: 'choice',
       choices: baseNames,
       default: 'snapkv',
-      doc: 'the rating that heads compete by: snapkv by window, kernel and pool; expected: expected-attention',
+      doc: `the rating that heads compete by; ${baseDoc}`,
     },
     floor: {
       type: 'choice',
@@ -41,7 +41,7 @@ export const adakv: Policy = definePolicy({
       doc: 'share of the budget that each head is sure of',
     },
     ...promptWindowOptions,
-    ...expectedOptions,
+    ...baseOptions,
     epsilon: expectedEpsilon,
   },
   parts: ({ base, floor, safeguard, ...settings }, { budget }) => ({

@@ -1,4 +1,4 @@
-import { baseNames, baseRating, expectedEpsilon, expectedOptions, lifted } from '../base-rating.ts'
+import { baseDoc, baseNames, baseOptions, baseRating, expectedEpsilon, lifted } from '../base-rating.ts'
 import { definePolicy, type Policy } from '../policy.ts'
 import { promptWindowOptions } from '../prompt-window.ts'
 import { chunkMean, shareHeads } from '../transform.ts'
@@ -18,10 +18,10 @@ export const chunkkv: Policy = definePolicy({
       type: 'choice',
       choices: baseNames,
       default: 'snapkv',
-      doc: 'the rating of single tokens: snapkv by window, kernel and pool; expected: expected-attention',
+      doc: `the rating of single tokens; ${baseDoc}`,
     },
     ...promptWindowOptions,
-    ...expectedOptions,
+    ...baseOptions,
     epsilon: expectedEpsilon,
     chunk: { type: 'int', default: 20, min: 1, doc: 'tokens that stay or go together' },
   },

@@ -1,4 +1,4 @@
-import { baseNames, baseRating, expectedOptions, lifted } from '../base-rating.ts'
+import { baseDoc, baseNames, baseOptions, baseRating, lifted } from '../base-rating.ts'
 import { definePolicy, type Policy } from '../policy.ts'
 import { promptWhole } from '../preset-notes.ts'
 import { promptWindowOptions } from '../prompt-window.ts'
@@ -16,10 +16,10 @@ export const criticalkv: Policy = definePolicy({
       type: 'choice',
       choices: baseNames,
       default: 'snapkv',
-      doc: 'the rating of the first stage: snapkv by window, kernel and pool; expected: expected-attention without norms of values; where knorm and keydiff rate below 0, a larger mark on the output counts against a token, as in kvpress',
+      doc: `the rating of the first stage; ${baseDoc} without norms of values; where knorm and keydiff rate below 0, a larger mark on the output counts against a token, as in kvpress`,
     },
     ...promptWindowOptions,
-    ...expectedOptions,
+    ...baseOptions,
     queries: {
       type: 'int',
       default: 256,
@@ -45,9 +45,9 @@ export const criticalkv: Policy = definePolicy({
       note: `${promptWhole}; positions as in expected-attention`,
     },
   ],
-  parts({ base, window, kernel, pool, sinks, future, queries, share, epsilon }, { budget, when }) {
-    const settings = { window, kernel, pool, sinks, future, queries: when === 'decode' ? queries : undefined }
-    const { score, transforms, protect } = lifted(baseRating(base, settings))
+  parts({ base, share, epsilon, ...settings }, { budget, when }) {
+    const queries = when === 'decode' ? settings.queries : undefined
+    const { score, transforms, protect } = lifted(baseRating(base, { ...settings, queries }))
     const second = twoStage({ first: Math.floor(budget * share), epsilon })
     return { score, transforms: [...transforms, second], protect }
   },

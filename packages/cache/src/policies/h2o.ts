@@ -1,12 +1,19 @@
-import type { HostView } from '../layer-view.ts'
 import { definePolicy, type Policy } from '../policy.ts'
-import { attentionMass, hostScore } from '../score.ts'
+import { attentionMass, type HostScore, hostScore } from '../score.ts'
 
-/** Mass divided by the number of queries that could see the slot. */
-const massPerVisibleQuery = (view: HostView, head: number): Float64Array => {
-  const positions = view.positions(head)
-  return Float64Array.from(view.column('mass', head), (mass, slot) => mass / (view.seen - positions[slot]!))
-}
+/** Mass divided by the number of queries that could see the slot (kvpress's observed attention). */
+export const observedAttention = (): HostScore =>
+  hostScore({
+    needs: { mass: true },
+    orderedSlots: false,
+    score(view, head) {
+      const positions = view.positions(head)
+      return Float64Array.from(
+        view.column('mass', head),
+        (mass, slot) => mass / (view.seen - positions[slot]!),
+      )
+    },
+  })
 
 /**
  * Heavy hitters by accumulated attention, and recent tokens. The mass of a slot is the mean over the query heads of its
@@ -42,10 +49,7 @@ export const h2o: Policy = definePolicy({
     },
   },
   parts: ({ recent, normalise }) => ({
-    score:
-      normalise === 'none'
-        ? attentionMass()
-        : hostScore({ needs: { mass: true }, orderedSlots: false, score: massPerVisibleQuery }),
+    score: normalise === 'none' ? attentionMass() : observedAttention(),
     protect: { last: recent },
   }),
 })
