@@ -12,7 +12,12 @@ import {
 import { bindGates, bindWeights, type Decoder, type DecoderSpec, specOf } from '@trimkv/models'
 import { createDevice, type Device, type DType, type Tensor } from '@trimkv/tensor'
 import { openModel } from './open-model.ts'
-import { type ModelFingerprint, modelFingerprint } from './session/model-fingerprint.ts'
+import {
+  type LoadedFiles,
+  type ModelFingerprint,
+  markFiles,
+  modelFingerprint,
+} from './session/model-fingerprint.ts'
 
 /** How far loading is. Weights are mapped, not read, so this is over soon; pages come in with the first forward. */
 export interface LoadProgress {
@@ -52,7 +57,10 @@ export interface Model extends Disposable {
   readonly readBytes: number
   /** One line each: what is unusual about this model or its gates. */
   readonly warnings: readonly string[]
-  /** What tells these weights and gates from others, read on first use. */
+  /**
+   * What tells these weights and gates from others, read on first use.
+   * @throws TRIMKV_SESSION_MISMATCH when their files were changed since they were loaded
+   */
   fingerprint(): Promise<ModelFingerprint>
   /** Loaded on first use. @throws TRIMKV_NOT_FOUND when the folder has none */
   tokenizer(): Promise<Tokenizer>
@@ -130,6 +138,7 @@ interface Bound {
   readonly spec: DecoderSpec
   readonly decoder: Decoder<Tensor>
   readonly tensors: readonly Tensor[]
+  readonly loaded: LoadedFiles
   readonly readBytes: number
   readonly warnings: readonly string[]
 }
@@ -149,6 +158,7 @@ async function bindModel(
     load: (entry: TensorEntry) => mapper.load(entry),
   }
   try {
+    const loaded = await markFiles(files)
     for (const [index, { path }] of files.entries()) {
       mapper.map(path)
       options.onProgress?.({ file: path, done: index + 1, total: files.length })
@@ -165,6 +175,7 @@ async function bindModel(
       spec,
       decoder,
       tensors: mapper.tensors,
+      loaded,
       readBytes: moved.reduce((sum, { byteLength }) => sum + byteLength, 0),
       warnings: known && result?.warning ? [result.warning] : [],
     }
@@ -221,7 +232,11 @@ export async function loadModel(dir: string, options: LoadModelOptions = {}): Pr
     readBytes: bound.readBytes,
     warnings: bound.warnings,
     fingerprint: lazily(() =>
-      modelFingerprint(bound.spec, { weights: opened.source.weights, gates: opened.gates }),
+      modelFingerprint(bound.spec, {
+        weights: opened.source.weights,
+        gates: opened.gates,
+        loaded: bound.loaded,
+      }),
     ),
     tokenizer: lazily(() => opened.source.tokenizer()),
     chatTemplate: lazily(() => opened.source.chatTemplate()),

@@ -124,7 +124,10 @@ async function checkModel(model: Model, file: string, header: SessionHeader): Pr
   })
 }
 
-async function readInto(file: SealedFile, seat: number, tensor: SeatTensor): Promise<void> {
+/** What of a seat is filled from a file. */
+type Filled = Omit<SeatTensor, 'read'>
+
+async function readInto(file: SealedFile, seat: number, tensor: Filled): Promise<void> {
   const name = seatPrefix(seat) + tensor.name
   const entry = file.tensors.get(name)
   if (entry?.dtype !== tensor.dtype || entry.shape.join() !== tensor.shape.join()) {
@@ -144,18 +147,32 @@ async function restoreSeat(
   session: DecoderSession,
   { seat, state, signal }: { seat: number; state: SeatState; signal: AbortSignal | undefined },
 ): Promise<readonly number[]> {
-  const read = (name: string): Promise<Float32Array | Int32Array> => file.read(seatPrefix(seat) + name)
   const counts: Int32Array[] = []
   for (const layer of slotCounts(session.cache, seat).keys())
-    counts.push((await read(`layers.${layer}.count`)) as Int32Array)
+    counts.push((await file.read(`${seatPrefix(seat)}layers.${layer}.count`)) as Int32Array)
   const { tensors, finish } = seatToFill(session.cache, seat, counts)
-  for (const tensor of tensors) {
+  let ids: readonly number[] = []
+  const idsOfSeat: Filled = {
+    name: 'ids',
+    dtype: 'i32',
+    // Ids of another number than the cache has read would be taken for tokens at other positions.
+    shape: [state.seen],
+    write(values) {
+      ids = Array.from(values)
+    },
+  }
+  const rotary: Filled = {
+    name: 'rotary',
+    dtype: 'f32',
+    shape: [session.model.spec.rope.rotaryDim / 2],
+    write: (values) => session.adopt(seat, values as Float32Array),
+  }
+  for (const tensor of [...tensors, idsOfSeat, rotary]) {
     signal?.throwIfAborted()
     await readInto(file, seat, tensor)
   }
   finish(state)
-  session.adopt(seat, (await read('rotary')) as Float32Array)
-  return Array.from(await read('ids'))
+  return ids
 }
 
 function checkPin(file: string, seats: readonly SeatState[], wanted: number | undefined): void {

@@ -89,10 +89,14 @@ function mutatedFile(random: SeededRandom): Buffer | Uint8Array {
 
 async function readAll(path: string): Promise<void> {
   await readSessionHeader(path)
-  const { session } = await restoreSession(model, path, { maxTokens: 64 })
+  const { session, ids: read } = await restoreSession(model, path, { maxTokens: 64 })
   using restored = session
-  const { ids: more } = { ids: [5, 6, 7] }
-  await restored.forward({ ids: [more], seats: { first: 0, count: 1 }, output: { kind: 'last' } })
+  for (const [seat, { length }] of read.entries()) {
+    const seen = restored.cache.seen(seat)
+    if (length !== seen)
+      throw new Error(`sequence ${seat} has read ${seen} tokens and ${length} ids are given`)
+  }
+  await restored.forward({ ids: [[5, 6, 7]], seats: { first: 0, count: 1 }, output: { kind: 'last' } })
 }
 
 export const target: FuzzTarget = fuzzTarget({
