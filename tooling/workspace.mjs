@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const generated = /^(?:node_modules|dist|build(?:-[\w-]+)?|coverage|\.turbo|\.git)$/
+const generated = /^(?:node_modules|dist|build(?:-[\w-]+)?|coverage|\.turbo|\.fuzz|\.git)$/
 
 /**
  * @typedef {object} Manifest the fields of package.json that the tools read
