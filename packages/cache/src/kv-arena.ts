@@ -1,4 +1,5 @@
 import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
+import { allocated } from './allocated.ts'
 import { BoundCache, type CacheParts, type StepInputs } from './bound-cache.ts'
 import { type CacheMeter, type Ledger, MemoryLedger } from './cache-meter.ts'
 import type { CacheShape, KvDType } from './cache-shape.ts'
@@ -115,7 +116,8 @@ export class KvArena<T extends TensorLike> implements Disposable {
     this.#choice = choice
     this.#ragged = createRagged({ ...sizes, storage, policy, constants }, rules)
     const layers =
-      this.#ragged?.layers ?? Array.from({ length: shape.layers }, () => createLayer(storage, sizes, how))
+      this.#ragged?.layers ??
+      allocated(storage, (from) => Array.from({ length: shape.layers }, () => createLayer(from, sizes, how)))
     this.#parts = { ...sizes, storage, policy, layers, constants }
     this.#ledger = this.#ragged
       ? new PageLedger(sizes, { rules: this.#ragged.rules.ragged, pageBytes: storage.pageBytes })
@@ -279,6 +281,7 @@ export class KvArena<T extends TensorLike> implements Disposable {
       storage,
       layers,
       seat,
+      inOrder: this.policy.eviction?.ordered === true,
       state,
       setState: (next) => {
         this.#ledger.take(seat, usedSlots(next))
@@ -305,7 +308,7 @@ function createRagged<T extends TensorLike>(
   if (!ragged || !eviction?.shares) return undefined
   const { shares } = eviction
   const budgets = shares.kind === 'perHead' ? shares.budgets : undefined
-  const made = createRaggedLayers(parts.storage, parts, { rules, budgets })
+  const made = allocated(parts.storage, (from) => createRaggedLayers(from, parts, { rules, budgets }))
   return { ...parts, ...made, rules: { ...rules, ragged }, eviction: { ...eviction, shares } }
 }
 
@@ -339,7 +342,8 @@ function checkShape(shape: CacheShape, batch: number): void {
 
 /**
  * Makes a cache. @see KvArena
- * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL naming the smallest valid budget, TRIMKV_POLICY_CONTRACT
+ * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL naming the smallest valid budget, TRIMKV_POLICY_CONTRACT; what `storage` throws,
+ *   such as TRIMKV_OUT_OF_MEMORY: nothing is left behind
  */
 export const createKvCache = <T extends TensorLike>(options: KvCacheOptions<T>): KvArena<T> =>
   new KvArena(options)

@@ -1,8 +1,8 @@
 import type { TensorLike, TensorSpec } from '@trimkv/tensor'
+import type { Allocator } from './allocated.ts'
 import type { CacheShape, KvDType } from './cache-shape.ts'
 import type { PolicyNeeds } from './needs.ts'
 import { mapTables, type SlotSet, type SlotTables, tableList } from './slot-set.ts'
-import type { Storage } from './storage.ts'
 
 /** What a cache keeps of one layer for all seats. */
 export interface LayerState<T> {
@@ -38,7 +38,7 @@ export function tableSpecs({ shape, kvDtype, batch, slots, needs }: LayerSizes):
 
 /** Allocates one layer. `reserved`: slot tables take memory only as they fill. */
 export function createLayer<T extends TensorLike>(
-  storage: Storage<T>,
+  storage: Allocator<T>,
   sizes: LayerSizes,
   how: { readonly reserved: boolean; readonly findsVictim: boolean },
 ): LayerState<T> {

@@ -1,4 +1,5 @@
 import { dtypeBytes, type TensorLike, type TensorSpec } from '@trimkv/tensor'
+import type { Allocator } from './allocated.ts'
 import type { CacheShape, KvDType } from './cache-shape.ts'
 import { type LayerSizes, type LayerState, tableSpecs } from './layer-state.ts'
 import { mapTables, type SeatRange, seatRows, tableList } from './slot-set.ts'
@@ -42,7 +43,7 @@ export const layerHeads = <T extends TensorLike>(
 
 /** Allocates all layers. */
 export function createRaggedLayers<T extends TensorLike>(
-  storage: Storage<T>,
+  storage: Allocator<T>,
   sizes: LayerSizes,
   { rules, budgets }: { readonly rules: EvictionRules; readonly budgets: readonly number[] | undefined },
 ): { readonly layers: LayerState<T>[]; readonly tables: RaggedTables<T> } {

@@ -8,7 +8,7 @@ import {
   type StepPlan,
 } from '@trimkv/cache'
 import { decoderForward, decoderLogits, ropeParameters } from '@trimkv/models'
-import { fail, type Ops, type Program, type Tensor } from '@trimkv/tensor'
+import { fail, type Ops, type Program, scope, type Tensor } from '@trimkv/tensor'
 import type { Model } from '../load-model.ts'
 import { type CacheSettings, cacheShape } from './cache-options.ts'
 import { PolicyConstants } from './policy-constants.ts'
@@ -139,27 +139,38 @@ export class DecoderSession implements Disposable {
   #ropeScale = 1
   #fresh = true
 
-  /** @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL, TRIMKV_POLICY_CONTRACT, TRIMKV_GATES_MISMATCH */
+  /**
+   * @throws TRIMKV_OPTION, TRIMKV_BUDGET_TOO_SMALL, TRIMKV_POLICY_CONTRACT, TRIMKV_GATES_MISMATCH, TRIMKV_OUT_OF_MEMORY; nothing
+   *   is left behind
+   */
   constructor(model: Model, options: SessionOptions) {
     this.model = model
     this.options = options
     const { policy, policyOptions, budget, mode, kvDtype, batch, maxTokens, grows } = options
     const shape = cacheShape(model.spec)
     const named = policyConstants({ policy, options: policyOptions, budget, mode, shape })
-    this.#constants = new PolicyConstants(model.device, named)
-    this.cache = createKvCache({
-      storage: deviceStorage(model.device),
-      shape,
-      constants: this.#constants.tensors,
-      policy,
-      options: policyOptions,
-      budget,
-      mode,
-      batch,
-      kvDtype,
-      capacity: grows ? { limit: maxTokens } : maxTokens,
-    })
-    this.#invFreq = model.device.zeros({ dtype: 'f32', shape: [batch, model.spec.rope.rotaryDim / 2] })
+    const made: Disposable[] = []
+    try {
+      this.#constants = new PolicyConstants(model.device, named)
+      made.push(this.#constants)
+      this.cache = createKvCache({
+        storage: deviceStorage(model.device),
+        shape,
+        constants: this.#constants.tensors,
+        policy,
+        options: policyOptions,
+        budget,
+        mode,
+        batch,
+        kvDtype,
+        capacity: grows ? { limit: maxTokens } : maxTokens,
+      })
+      made.push(this.cache)
+      this.#invFreq = model.device.zeros({ dtype: 'f32', shape: [batch, model.spec.rope.rotaryDim / 2] })
+    } catch (error) {
+      for (const part of made) part[Symbol.dispose]()
+      throw error
+    }
   }
 
   /**
@@ -308,13 +319,13 @@ export class DecoderSession implements Disposable {
     const { seats, newTokens } = plan
     const empty = (...shape: number[]): Tensor => device.empty({ dtype: 'i32', shape })
     const rows = seats.count * newTokens
-    return {
+    return scope(() => ({
       ids: empty(rows),
       positions: empty(rows),
       index: empty(seats.count, newTokens),
       seen: empty(seats.count),
       targets: kind === 'logProbs' ? empty(rows) : undefined,
-    }
+    }))
   }
 
   #record(plan: StepPlan, kind: ForwardOutput['kind']): ForwardProgram {

@@ -1,6 +1,6 @@
 import type { ConstantSource } from '@trimkv/cache'
 import { openSafetensors, readTensorData, type TensorEntry } from '@trimkv/io'
-import { type Device, elementCount, fail, type Tensor } from '@trimkv/tensor'
+import { type Device, elementCount, fail, scope, type Tensor } from '@trimkv/tensor'
 
 /** The tensors of a source, each with the shape it must have: one, or one for each layer. */
 function partsOf({
@@ -39,8 +39,9 @@ export class PolicyConstants implements Disposable {
 
   constructor(device: Device, sources: Readonly<Record<string, ConstantSource>>) {
     this.#sources = sources
-    this.tensors = Object.fromEntries(
-      Object.entries(sources).map(([name, { shape }]) => [name, device.zeros({ dtype: 'f32', shape })]),
+    const zeros = ({ shape }: ConstantSource): Tensor => device.zeros({ dtype: 'f32', shape })
+    this.tensors = scope(() =>
+      Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, zeros(source)])),
     )
   }
 
