@@ -4,9 +4,11 @@ import {
   packQuantised,
   type QuantisedDType,
   type QuantisedRun,
+  type QuantisedSpec,
   quantise,
   quantisedDepth,
   quantisedRows,
+  TrimError,
 } from '@trimkv/tensor'
 import { type FileReader, openFileReader } from './file-reader.ts'
 import { widenBf16, widenF16, widenOneF16 } from './half-precision.ts'
@@ -88,7 +90,8 @@ export async function readStored(entry: TensorEntry, signal?: AbortSignal): Prom
 
 /**
  * The bytes of a weight in a quantised format, piece by piece.
- * @throws TrimError `TRIMKV_DTYPE` unless the tensor is F32, BF16 or F16, or has that very format in a file of llama.cpp
+ * @throws TrimError `TRIMKV_DTYPE` unless the tensor is F32, BF16 or F16, or has that very format in a file of llama.cpp;
+ *   `TRIMKV_UNSUPPORTED` for elements that are not finite or too large
  */
 export async function* quantisedPieces(
   entry: TensorEntry,
@@ -101,7 +104,7 @@ export async function* quantisedPieces(
     return
   }
   if (!isFloat(fileDtype)) {
-    fail('TRIMKV_DTYPE', `${entry.file}: tensor ${JSON.stringify(entry.name)} cannot become ${dtype}`, {
+    fail('TRIMKV_DTYPE', cannotBecome(entry, dtype), {
       why: [
         'expected F32, BF16 or F16',
         `got ${isQuantised({ dtype: entry.dtype ?? 'f32', shape: entry.shape }) ? entry.dtype : fileDtype}`,
@@ -111,9 +114,27 @@ export async function* quantisedPieces(
   }
   const depth = sizesOf(entry)[1]
   for await (const { count, bytes } of rowGroups(entry, signal)) {
-    yield quantise(widen(bytes, fileDtype), { dtype, shape: [count, depth] })
+    yield quantised(widen(bytes, fileDtype), { dtype, shape: [count, depth] }, entry)
   }
 }
+
+/** @throws as `quantise`, with the name of the tensor */
+function quantised(values: Float32Array, spec: QuantisedSpec, entry: TensorEntry): Uint8Array {
+  try {
+    return quantise(values, spec)
+  } catch (cause) {
+    if (!TrimError.isInstance(cause)) throw cause
+    return fail(cause.code, cannotBecome(entry, spec.dtype), {
+      why: [cause.what, ...cause.why],
+      ...(cause.hint !== undefined && { hint: cause.hint }),
+      details: { file: entry.file, tensor: entry.name, dtype: spec.dtype },
+      cause,
+    })
+  }
+}
+
+const cannotBecome = ({ file, name }: TensorEntry, dtype: QuantisedDType): string =>
+  `${file}: tensor ${JSON.stringify(name)} cannot become ${dtype}`
 
 function widen(bytes: Uint8Array, fileDtype: keyof typeof elementBytes): Float32Array {
   const count = bytes.byteLength / elementBytes[fileDtype]

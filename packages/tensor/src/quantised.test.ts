@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createDevice } from './device.ts'
 import {
   dequantise,
+  packQuantised,
   type QuantisedSpec,
   quantise,
   quantisedActivations,
@@ -51,6 +52,37 @@ describe.each(['q8', 'q4'] as const)('%s', (dtype) => {
       expect(() => quantise(new Float32Array(32).fill(bad), spec(dtype, 1, 32))).toThrow(
         /cannot be quantised/,
       )
+    }
+  })
+
+  it('holds what the largest scale can, and refuses more', () => {
+    const one = spec(dtype, 1, 32)
+    const block = (value: number): Float32Array => Float32Array.of(value, ...new Float32Array(31))
+    const limit = dtype === 'q8' ? 127 * 65504 : 8 * 65504
+    for (const value of [limit, 0.99 * limit, 0.9 * limit, 0.8 * limit]) {
+      for (const signed of [value, -value]) {
+        const back = dequantise(quantise(block(signed), one), one)
+        const error = Math.abs(back[0]! - signed) / value
+        expect(error, `${signed}`).toBeLessThan(value === limit ? 1e-7 : dtype === 'q8' ? 0.01 : 0.1)
+        expect(back.subarray(1).every((x) => x === 0)).toBe(true)
+      }
+    }
+    for (const value of [limit + 1, -limit - 1, Infinity, -Infinity, Number.NaN]) {
+      const refusal = expect.objectContaining({
+        code: 'TRIMKV_UNSUPPORTED',
+        message: expect.stringMatching(
+          new RegExp(`^${value} cannot be quantised to ${dtype}[^]*at most ${limit}`),
+        ),
+      })
+      expect(() => quantise(block(value), one)).toThrow(refusal)
+    }
+  })
+
+  it('reads a scale that is not finite as what it is', () => {
+    const one = spec(dtype, 1, 32)
+    for (const scale of [Number.NaN, Infinity, -Infinity]) {
+      const bytes = packQuantised(one, () => ({ scale, values: new Int8Array(32).fill(1) }))
+      expect([...dequantise(bytes, one)]).toEqual(new Array(32).fill(scale))
     }
   })
 

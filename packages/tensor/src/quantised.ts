@@ -115,7 +115,7 @@ function packRun(
  * Quantises a weight, symmetric, 32 elements to an f16 scale. q8: scale = max |w| / 127. q4: of several scales the one with the
  * least squared error. Integers are rounded for the scale as it is stored.
  * @param values row-major
- * @throws TRIMKV_SHAPE as {@link quantisedBytes}; TRIMKV_OPTION for an element that is not finite or too large for f16 scales
+ * @throws TRIMKV_SHAPE as {@link quantisedBytes}; TRIMKV_UNSUPPORTED for an element that is not finite or too large for f16 scales
  */
 export function quantise(values: ArrayLike<number>, spec: QuantisedSpec): Uint8Array<ArrayBuffer> {
   const depth = spec.shape[1]!
@@ -132,13 +132,22 @@ interface Fit {
   readonly values: Int8Array
 }
 
+const largestF16 = 65504
+/** The largest integer of a format times the largest scale. */
+const largestElement = { q8: 127 * largestF16, q4: 8 * largestF16 } as const
+
 /** The element of largest magnitude, with its sign. */
-function extreme(values: ArrayLike<number>, from: number): number {
+function extreme(values: ArrayLike<number>, from: number, dtype: QuantisedDType): number {
+  const limit = largestElement[dtype]
   let most = 0
   for (let i = from; i < from + quantisedDepth; i++) {
     const value = values[i]!
-    if (!(Math.abs(value) <= 8e6)) {
-      fail('TRIMKV_OPTION', `element ${i} of a weight is ${value} and cannot be quantised`)
+    if (!(Math.abs(value) <= limit)) {
+      fail('TRIMKV_UNSUPPORTED', `${value} cannot be quantised to ${dtype}`, {
+        why: [`weights in ${dtype} are finite and at most ${limit}`],
+        hint: Number.isFinite(value) ? 'keep this weight as it is' : 'the weights are damaged',
+        details: { index: i, value, limit },
+      })
     }
     if (Math.abs(value) > Math.abs(most)) most = value
   }
@@ -146,7 +155,7 @@ function extreme(values: ArrayLike<number>, from: number): number {
 }
 
 function fitQ8(values: ArrayLike<number>, from: number, run: Fit): void {
-  run.scale = roundTo('f16', Math.abs(extreme(values, from)) / 127)
+  run.scale = roundTo('f16', Math.abs(extreme(values, from, 'q8')) / 127)
   const inverse = run.scale === 0 ? 0 : 1 / run.scale
   for (let i = 0; i < quantisedDepth; i++) {
     run.values[i] = Math.max(-127, Math.min(127, Math.round(values[from + i]! * inverse)))
@@ -157,7 +166,7 @@ function fitQ8(values: ArrayLike<number>, from: number, run: Fit): void {
 const q4Extremes = [-8, -7.5, -7, 7, -8.5, -6.5] as const
 
 function fitQ4(values: ArrayLike<number>, from: number, run: Fit): void {
-  const most = extreme(values, from)
+  const most = extreme(values, from, 'q4')
   let best = { scale: 0, error: Number.POSITIVE_INFINITY }
   for (const to of q4Extremes) {
     const scale = roundTo('f16', most / to)

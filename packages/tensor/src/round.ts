@@ -48,8 +48,9 @@ export function valueOfF16(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
-/** The bits of a value that f16 holds exactly and that is not NaN. */
+/** The bits of a value that f16 holds exactly. */
 export function bitsOfF16(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
   const magnitude = Math.abs(value)
   if (magnitude < 2 ** -14) return sign | (magnitude * 2 ** 24)
