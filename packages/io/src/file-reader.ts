@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises'
+import { lstat, open, stat } from 'node:fs/promises'
 import { fail } from '@trimkv/tensor'
 import { malformed } from './malformed.ts'
 
@@ -66,10 +66,16 @@ async function openRegularFile(path: string) {
   return fail('TRIMKV_NOT_FOUND', `${path} is not a regular file`, { details: { file: path } })
 }
 
-function readFailure(path: string, cause: unknown): never {
+async function readFailure(path: string, cause: unknown): Promise<never> {
   const code = (cause as NodeJS.ErrnoException).code
   const absent = code === 'ENOENT' || code === 'ENOTDIR'
+  const isLink =
+    absent &&
+    (await lstat(path)
+      .then((found) => found.isSymbolicLink())
+      .catch(() => false))
+  const why = isLink ? ['it is a link to what is not there'] : []
   return absent
-    ? fail('TRIMKV_NOT_FOUND', `${path} does not exist`, { details: { file: path }, cause })
+    ? fail('TRIMKV_NOT_FOUND', `${path} does not exist`, { why, details: { file: path }, cause })
     : fail('TRIMKV_IO', `${path} cannot be read`, { why: [String(code)], details: { file: path }, cause })
 }

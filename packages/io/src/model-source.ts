@@ -1,6 +1,8 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ChatTemplate, loadChatTemplate } from './chat-template.ts'
+import { openFileReader } from './file-reader.ts'
+import { gateFiles } from './gates-checkpoint.ts'
 import { readGenerationConfig } from './generation-config.ts'
 import { type ModelConfig, readModelConfig } from './model-config.ts'
 import { openCheckpoint } from './safetensors.ts'
@@ -39,14 +41,23 @@ export async function openModelFolder(dir: string): Promise<ModelSource> {
 const largestSideFile = 256 * 1024 * 1024
 const weightFile = /\.(safetensors|safetensors\.index\.json|bin|bin\.index\.json|gguf|onnx|msgpack|h5)$/
 
-/** Weights in other formats stay behind, and so does what is too large to be anything else. Gates are kept. */
+/**
+ * Weights in other formats stay behind, and so does what is too large to be anything else. Gates are kept.
+ * @throws TrimError `TRIMKV_NOT_FOUND` for a link to a file that is not there, `TRIMKV_IO`
+ */
 async function readSideFiles(dir: string): Promise<Map<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>()
   for (const name of (await readdir(dir)).sort()) {
-    const isWeights = weightFile.test(name) && name !== 'retention_gates.safetensors'
+    const isWeights = weightFile.test(name) && name !== gateFiles.safetensors
     if (isWeights || name.startsWith('.') || name === 'config.json') continue
-    const { size, isFile } = await stat(join(dir, name)).then((s) => ({ size: s.size, isFile: s.isFile() }))
-    if (isFile && size <= largestSideFile) files.set(name, await readFile(join(dir, name)))
+    const path = join(dir, name)
+    const isOther = await stat(path).then(
+      (found) => !found.isFile() || found.size > largestSideFile,
+      () => false,
+    )
+    if (isOther) continue
+    await using reader = await openFileReader(path)
+    files.set(name, await reader.read(0, reader.size))
   }
   return files
 }
