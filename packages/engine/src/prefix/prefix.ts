@@ -134,7 +134,7 @@ function whyWhole({ cache }: DecoderSession, seat: number): string {
 export async function readPrefix(model: Model, prompt: Prompt, options: PrefixOptions = {}): Promise<Prefix> {
   const { maxTokens = model.spec.maxLength, signal, onProgress, ...cacheOptions } = options
   signal?.throwIfAborted()
-  const ids = await stableIds(model, prompt)
+  const ids = await stableIds(model, prompt, signal)
   if (ids.length === 0)
     fail('TRIMKV_OPTION', 'The prefix holds no token that every prompt with it begins with')
   if (ids.length > maxTokens && !cacheOptions.beyondLimit) {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { ChatMessage } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
 import { type Conversation, type Prompt, promptIds } from '../generate/prompt.ts'
@@ -36,14 +37,23 @@ function continued(prompt: Exclude<Prompt, { ids: unknown }>, more: string): Pro
 /**
  * The first tokens of every prompt that begins with this one: without the last few that may join with what follows, and in
  * a conversation without what its template puts after the last message. Ids are taken as they are.
- * @throws as `promptIds`
+ * @throws as `promptIds`; `signal.reason` when aborted
  */
-export async function stableIds(model: Model, prompt: Prompt): Promise<readonly number[]> {
+export async function stableIds(
+  model: Model,
+  prompt: Prompt,
+  signal?: AbortSignal,
+): Promise<readonly number[]> {
   if (typeof prompt !== 'string' && 'ids' in prompt) return promptIds(model, prompt)
-  const [first = [], ...others] = await Promise.all(
-    continuations.map((more) => promptIds(model, continued(prompt, more))),
-  )
-  return first.slice(0, Math.min(...others.map((ids) => commonLength(first, ids))))
+  let stable: readonly number[] | undefined
+  for (const more of continuations) {
+    // All of the text each time: how far back what follows reaches is known to the tokenizer alone. Others get their turn between.
+    const ids = await promptIds(model, continued(prompt, more))
+    stable = stable ? stable.slice(0, commonLength(stable, ids)) : ids
+    await setImmediate()
+    signal?.throwIfAborted()
+  }
+  return stable!
 }
 
 /**

@@ -109,10 +109,10 @@ describe('createSampler', () => {
   it('fails instead of choosing among logits that are all NaN', () => {
     const logits = new Float32Array(4).fill(NaN)
     expect(() => createSampler({}).next(logits)).toThrow(
-      expect.objectContaining({ code: 'TRIMKV_INVARIANT' }),
+      expect.objectContaining({ code: 'TRIMKV_WEIGHTS_MISMATCH' }),
     )
     expect(() => createSampler({ temperature: 1 }).next(logits)).toThrow(
-      expect.objectContaining({ code: 'TRIMKV_INVARIANT' }),
+      expect.objectContaining({ code: 'TRIMKV_WEIGHTS_MISMATCH' }),
     )
   })
 })

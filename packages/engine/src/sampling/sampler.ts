@@ -8,14 +8,14 @@ export interface Sampler {
   /**
    * The next token. The n-th call uses the n-th draw of the seed.
    * @param logits [V] f32; not changed
-   * @throws TRIMKV_INVARIANT when no logit is a number above −∞
+   * @throws TRIMKV_WEIGHTS_MISMATCH when no logit is a number above −∞
    */
   next(logits: Float32Array): number
 }
 
 type Settings = Required<SamplingOptions>
 
-/** The largest logit, ties to the smallest id, NaN never. @throws TRIMKV_INVARIANT */
+/** The largest logit, ties to the smallest id, NaN never. @throws TRIMKV_WEIGHTS_MISMATCH */
 function largest(logits: Float32Array): number {
   let best = -1
   let value = -Infinity
@@ -26,7 +26,7 @@ function largest(logits: Float32Array): number {
     }
   }
   if (best < 0) {
-    fail('TRIMKV_INVARIANT', 'The model produced no usable logit: all are NaN or −∞', {
+    fail('TRIMKV_WEIGHTS_MISMATCH', 'The model produced no usable logit: all are NaN or −∞', {
       hint: 'the weights are damaged or overflow; check them with `trimkv inspect`',
     })
   }
