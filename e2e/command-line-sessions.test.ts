@@ -8,14 +8,14 @@ import {
   readFileSync,
   rmSync,
   statfsSync,
-  watch,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadModel, loadPrefix, type Model, stableIds } from '@trimkv/engine'
+import { pathToFileURL } from 'node:url'
+import { loadModel, loadPrefix, type Model } from '@trimkv/engine'
 import { referenceGatesDir as gates, referenceModelDir } from '@trimkv/reference-model'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { program, run } from './command-line.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trimkv-cli-sessions-'))
@@ -172,6 +172,26 @@ describe('chat --session', () => {
     expect(answers).toMatch(/^ library\n/)
   })
 
+  it('does not write over a conversation that another process has saved meanwhile', async () => {
+    const file = inFolder('shared.trimkv')
+    const args = ['chat', chatModel, ...flags, ...small, '--session', file]
+    const first = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'ignore', 'pipe'] })
+    let said = ''
+    first.stderr.setEncoding('utf8').on('data', (more: string) => {
+      said += more
+    })
+    const closed = new Promise<number | null>((resolve) => first.on('close', resolve))
+    first.stdin.write(`${text}find key\n`)
+    await vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 60_000 })
+    const other = await run(args, { input: '. find stone\n' })
+    expect(other).toMatchObject({ code: 0, stderr: expect.stringMatching(/going on with 1 message of/) })
+    const saved = readFileSync(file)
+    first.stdin.end('. find lamp\n')
+    expect(await closed).toBe(2)
+    expect(said).toMatch(/was not saved: another process has saved into .*shared\.trimkv meanwhile/)
+    expect(readFileSync(file)).toEqual(saved)
+  })
+
   it('goes on without saving when the disk is full, says so, and ends with 1', async (context) => {
     const disk = inFolder('disk')
     mkdirSync(disk)
@@ -199,6 +219,41 @@ describe('chat --session', () => {
   })
 })
 
+/** Counts what a process does to the file it writes, in order, and kills it before the step it is told. */
+const stepping = `
+import files from 'node:fs/promises'
+import { appendFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+let steps = 0
+function step(name) {
+  steps += 1
+  if (steps === Number(process.env.TEST_KILL_AT)) process.kill(process.pid, 'SIGKILL')
+  if (process.env.TEST_STEPS) appendFileSync(process.env.TEST_STEPS, name + '\\n')
+}
+const handle = await files.open(fileURLToPath(import.meta.url))
+const own = Object.getPrototypeOf(handle)
+await handle.close()
+const { write, sync } = own
+// Half of what is asked, so that pieces are cut anywhere.
+own.write = function (bytes, offset, length) {
+  step('write')
+  return write.call(this, bytes, offset, Math.ceil(length / 2))
+}
+own.sync = function () {
+  step('sync')
+  return sync.call(this)
+}
+const { rename } = files
+files.rename = async (...names) => {
+  step('rename')
+  await rename(...names)
+  step('renamed')
+}
+syncBuiltinESMExports()
+`
+
 describe('a process that is killed while it saves', () => {
   let model: Model
   beforeAll(async () => {
@@ -206,56 +261,41 @@ describe('a process that is killed while it saves', () => {
   })
   afterAll(() => model[Symbol.dispose]())
 
-  /** Saves over a file, and kills the process the moment it writes. */
-  function saveAndKill(target: string, content: string): Promise<void> {
-    const home = join(target, '..')
-    const watcher = watch(home)
-    const args = [
-      program,
-      'cache',
-      'save',
-      referenceModelDir,
-      '-p',
-      content,
-      '-o',
-      target,
-      '--policy',
-      'full',
-    ]
-    const child = spawn(process.execPath, args, { stdio: 'ignore' })
-    watcher.on('change', () => child.kill('SIGKILL'))
-    return new Promise((resolve) => {
-      child.on('close', () => {
-        watcher.close()
-        resolve()
-      })
-    })
-  }
-
-  it('leaves the old file or the new one, whole', async () => {
+  it('leaves the old file or the new one, whole, wherever it is', async () => {
     const home = inFolder('killed')
     mkdirSync(home)
     const target = join(home, 'prefix.trimkv')
-    const [short, long] = [text, text.repeat(12)]
-    const saved = ['cache', 'save', referenceModelDir, '-p', short, '-o', target, '--policy', 'full']
-    expect((await run(saved)).code).toBe(0)
+    const hook = inFolder('stepping.mjs')
+    writeFileSync(hook, stepping)
+    const save = (content: string, env: Record<string, string>) =>
+      run(['cache', 'save', referenceModelDir, '-p', content, '-o', target, '--policy', 'full'], {
+        nodeFlags: ['--import', pathToFileURL(hook).href],
+        env,
+      })
     const lengthOf = async (): Promise<number> => {
       using prefix = await loadPrefix(model, target)
       return prefix.ids.length
     }
+    const [short, long] = [text, text.repeat(12)]
+    const list = inFolder('steps.txt')
+    expect((await save(long, { TEST_STEPS: list })).code).toBe(0)
+    const steps = readFileSync(list, 'utf8').trim().split('\n')
+    const after = await lengthOf()
+    expect((await save(short, {})).code).toBe(0)
+    const old = readFileSync(target)
     const before = await lengthOf()
-    const after = (await stableIds(model, long)).length
-    let left = 0
-    for (let attempt = 0; attempt < 5; attempt++) {
-      await saveAndKill(target, long)
-      expect([before, after]).toContain(await lengthOf())
-      left = Math.max(left, readdirSync(home).length)
+    expect(before).toBeLessThan(after)
+    const [synced, renamed] = [steps.indexOf('sync') + 1, steps.indexOf('renamed') + 1]
+    expect(steps.slice(synced - 1)).toEqual(['sync', 'rename', 'renamed', 'sync'])
+    const spread = [0, 0.01, 0.3, 0.6, 0.99].map((part) => 1 + Math.floor(part * (synced - 1)))
+    for (const at of [...spread, synced, synced + 1, renamed, steps.length]) {
+      writeFileSync(target, old)
+      expect((await save(long, { TEST_KILL_AT: `${at}` })).code).toBeUndefined()
+      expect([at, await lengthOf()]).toEqual([at, at < renamed ? before : after])
+      // What it had written so far lies beside the file until the next one that is not killed.
+      expect(readdirSync(home)).toHaveLength(at < renamed ? 2 : 1)
     }
-    // At least one died in the middle: what it had written so far lies beside the file.
-    expect(left).toBeGreaterThan(1)
-    expect(existsSync(target)).toBe(true)
-    // The next one that is not killed clears it away.
-    expect((await run(saved)).code).toBe(0)
+    expect((await save(short, {})).code).toBe(0)
     expect(readdirSync(home)).toEqual(['prefix.trimkv'])
   })
 })

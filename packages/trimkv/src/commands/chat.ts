@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { createInterface, type Interface } from 'node:readline'
 import { type ChatOptions, ChatSession, type Model, type Reread, type Usage } from '@trimkv/engine'
 import { TrimError } from '@trimkv/tensor'
@@ -15,6 +14,7 @@ import {
 } from '../command-line/cache-settings.ts'
 import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
 import { flags, withFlags } from '../command-line/flags.ts'
+import { type KeptFile, keptFile } from '../command-line/kept-file.ts'
 import { type ModelSettingName, modelSettingNames, openModel } from '../command-line/open-model.ts'
 import { sayCache, speedText } from '../command-line/report-text.ts'
 import { checkedSettings } from '../command-line/settings.ts'
@@ -35,7 +35,7 @@ const rereadText: Readonly<Record<Reread, string>> = {
 /** A conversation, and the file it is kept in. */
 interface Kept {
   readonly chat: ChatSession
-  readonly file: string | undefined
+  readonly file: KeptFile | undefined
 }
 
 /**
@@ -43,9 +43,9 @@ interface Kept {
  * @returns the failure
  */
 async function keep({ chat, file }: Kept, terminal: Terminal): Promise<TrimError | undefined> {
-  if (file === undefined) return undefined
+  if (!file) return undefined
   try {
-    await chat.save(file)
+    await file.save(chat)
     return undefined
   } catch (error) {
     if (!TrimError.isInstance(error)) throw error
@@ -121,13 +121,13 @@ async function converse(kept: Kept, lines: Interface, context: CommandContext): 
 /** A new conversation, or the one in the file. */
 async function openChat(
   model: Model,
-  file: string | undefined,
+  file: KeptFile | undefined,
   { started, said, terminal }: { started: ChatOptions; said: ChatOptions; terminal: Terminal },
 ): Promise<ChatSession> {
-  if (file === undefined || !existsSync(file)) return new ChatSession(model, started)
-  const chat = await ChatSession.restore(model, file, said)
+  if (!file?.isThere) return new ChatSession(model, started)
+  const chat = await ChatSession.restore(model, file.path, said)
   const turns = chat.messages.filter(({ role }) => role === 'user').length
-  terminal.say(`going on with ${turns} ${turns === 1 ? 'message' : 'messages'} of ${file}`)
+  terminal.say(`going on with ${turns} ${turns === 1 ? 'message' : 'messages'} of ${file.path}`)
   return chat
 }
 
@@ -135,7 +135,8 @@ async function run(context: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(context.raw, names)
   const policy = await policyOption(settings.policy)
   using model = await openModel(context, settings)
-  const { maxNew, stop, system, pinSystem, session: file } = settings
+  const { maxNew, stop, system, pinSystem, session } = settings
+  const file = session === undefined ? undefined : await keptFile(session)
   const answers: ChatOptions = {
     ...samplingOptions(settings),
     ...(maxNew !== undefined && { maxNewTokens: maxNew }),
