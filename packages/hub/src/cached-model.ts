@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type FileChoice, matchingNames, unmetPatterns } from './file-choice.ts'
+import { type FileChoice, matchingNames, shardsBeside, unmetPatterns } from './file-choice.ts'
 import { type RepoFolder, refPath, snapshotPath } from './repo-folder.ts'
 import { isCommit } from './untrusted-name.ts'
 
@@ -15,6 +15,8 @@ export interface DownloadedModel {
 
 /** What is in the cache, or what is missing and where it was looked for. */
 export type CacheFinding = { readonly found: DownloadedModel } | { readonly missing: readonly string[] }
+
+const mostShown = 20
 
 /** Looks for the wanted files of a revision, without asking the network. */
 export async function findInCache(
@@ -35,12 +37,16 @@ export async function findInCache(
   const dir = snapshotPath(folder, commit)
   const names = await wholeFiles(dir)
   if (!names) return { missing: [`the commit ${commit} is not in the cache`, `looked for ${dir}`] }
-  const unmet = unmetPatterns(names, choice)
+  const { patterns, required, expected = [] } = choice
+  const unmet = unmetPatterns(names, { patterns, required: [...required, ...expected] })
   if (unmet.length > 0) return { missing: [`no file fits ${unmet.join(', ')}`, `looked in ${dir}`] }
-  const files = matchingNames(names, choice.patterns)
-  const shards = matchingNames(await missingShards(dir, files), choice.patterns)
-  if (shards.length > 0)
-    return { missing: [`these files are missing: ${shards.join(', ')}`, `looked in ${dir}`] }
+  const files = matchingNames(names, patterns)
+  const shards = matchingNames(await missingShards(dir, files), patterns)
+  if (shards.length > 0) {
+    const shown = shards.slice(0, mostShown).join(', ')
+    const others = shards.length > mostShown ? ` and ${shards.length - mostShown} more` : ''
+    return { missing: [`these files are missing: ${shown}${others}`, `looked in ${dir}`] }
+  }
   return { found: { dir, commit, files } }
 }
 
@@ -60,10 +66,10 @@ async function wholeFiles(dir: string): Promise<string[] | undefined> {
     .sort()
 }
 
-/** Files that an index of shards names and the folder does not have. */
+/** Files that an index of shards, or the name of a shard, tells of and the folder does not have. */
 async function missingShards(dir: string, files: readonly string[]): Promise<string[]> {
   const present = new Set(files)
-  const missing = new Set<string>()
+  const missing = new Set(shardsBeside(files).filter((name) => !present.has(name)))
   for (const index of files.filter((name) => name.endsWith('.safetensors.index.json'))) {
     const parent = index.slice(0, index.lastIndexOf('/') + 1)
     for (const shard of await shardsOf(join(dir, index))) {

@@ -26,6 +26,9 @@ interface BlobDownload {
 export const partialPath = (folder: RepoFolder, oid: string): string =>
   `${blobPath(folder, oid)}.trimkv.incomplete`
 
+/** How often what a download wrote may be replaced by another holder of the lock. */
+const mostReplaced = 5
+
 /**
  * Brings the content of a file into the cache, once: processes that want it at the same time wait for the first.
  * @throws TrimError `TRIMKV_NETWORK`, `TRIMKV_ACCESS`, `TRIMKV_NOT_FOUND`, `TRIMKV_FORMAT` when the content is not what its
@@ -43,7 +46,8 @@ export async function downloadBlob({ hub, folder, file, signal, onBytes }: BlobD
       return !(await isThere())
     },
   })
-  if (!(await isThere())) {
+  for (let tries = 0; !(await isThere()); tries++) {
+    if (tries === mostReplaced) replaced(partial)
     await using target = await PartialFile.open(partial, file)
     await fill(target, { hub, file, signal, onBytes })
     await target.finish(blob)
@@ -51,14 +55,24 @@ export async function downloadBlob({ hub, folder, file, signal, onBytes }: BlobD
   onBytes(file.size)
 }
 
+const replaced = (file: string): never =>
+  fail('TRIMKV_IO', `${file} is replaced again and again`, {
+    hint: 'stop other downloads of the same model into this cache, and start again',
+    details: { file },
+  })
+
 type Filling = Omit<BlobDownload, 'folder'>
 
 const mostWrongContents = 2
+
+/** Restarts after which what comes counts as new; a server that makes it start over and over must come to an end. */
+const mostForgivenRestarts = 2
 
 /** Fetches what is missing, and again from the begin when it was wrong. */
 async function fill(target: PartialFile, { hub, file, signal, onBytes }: Filling): Promise<void> {
   const what = `Downloading ${file.name}`
   let best = target.length
+  let restarts = target.restarts
   let wrong = 0
   await withRetries({
     what,
@@ -71,6 +85,8 @@ async function fill(target: PartialFile, { hub, file, signal, onBytes }: Filling
         const request = { path: file.path, what, signal, ...(range && { headers: range }) }
         const read = (answer: Answer) => receive(answer, { target, file, onBytes })
         const received = await attemptRequest(hub, request, read)
+        if (target.restarts > restarts && target.restarts <= mostForgivenRestarts) best = 0
+        restarts = target.restarts
         const isNearer = target.length > best
         best = Math.max(best, target.length)
         if ('again' in received) return { ...received, isNearer }

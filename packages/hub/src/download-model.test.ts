@@ -168,6 +168,61 @@ describe('offline', () => {
   })
 })
 
+describe('a model that another tool left half', () => {
+  const index = 'model.safetensors.index.json'
+  const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'] as const
+  beforeEach(() => {
+    hub.files.delete('model.safetensors')
+    const [a, b] = shards
+    hub.files.set(index, Buffer.from(JSON.stringify({ weight_map: { a, b } })))
+    for (const name of shards) hub.files.set(name, Buffer.from(name))
+  })
+  const all = ['config.json', 'tokenizer.json', index, ...shards]
+
+  it.each(all)('without %s is not found, and is completed', async (lacking) => {
+    await download({ patterns: all.filter((name) => name !== lacking) })
+    expect(await findDownloaded('org/name', { cacheDir })).toBeUndefined()
+    await expect(download({ offline: true })).rejects.toMatchObject({
+      code: 'TRIMKV_NOT_FOUND',
+      message: expect.stringContaining(lacking.startsWith('model') ? 'model' : lacking),
+    })
+    expect((await download()).files).toEqual(all.toSorted())
+    expect(await findDownloaded('org/name', { cacheDir })).toBeDefined()
+  })
+
+  it('is found when only some of it is wanted', async () => {
+    const patterns = [shards[1]]
+    await download({ patterns })
+    expect((await findDownloaded('org/name', { cacheDir, patterns }))?.files).toEqual(patterns)
+  })
+
+  it('lacks what its repository lacks: shards are refused, a tokenizer is not missed', async () => {
+    hub.files.delete('tokenizer.json')
+    expect((await download()).files).toHaveLength(4)
+    hub.files.delete(index)
+    rmSync(inRepo(), { recursive: true })
+    await expect(download()).rejects.toMatchObject({
+      message: expect.stringMatching(/not whole[^]*index\.json/),
+    })
+  })
+})
+
+describe('an endpoint with credentials', () => {
+  it.each([
+    'https://user:hf_secret@mirror',
+    'https://hf_secret@mirror',
+    'ftp://u:hf_secret@mirror',
+    'u:hf_secret@mirror',
+  ])('is refused and not repeated: %s', async (endpoint) => {
+    const error = (await download({ endpoint }).catch((caught: unknown) => caught)) as Error
+    expect(error).toMatchObject({
+      code: 'TRIMKV_OPTION',
+      message: expect.stringContaining('HF_ENDPOINT'),
+    })
+    expect(`${error.stack} ${JSON.stringify(error)}`).not.toMatch(/hf_secret/)
+  })
+})
+
 describe('the token', () => {
   it('goes to the hub and to no other host', async () => {
     await download({ token: 'hf_secret' })

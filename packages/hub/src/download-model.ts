@@ -1,4 +1,5 @@
 import { mkdir, statfs } from 'node:fs/promises'
+import { removeAbandoned } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
 import { type DownloadedModel, findInCache } from './cached-model.ts'
 import { downloadBlob, partialPath, type RemoteFile } from './download-blob.ts'
@@ -86,10 +87,11 @@ interface Place {
 }
 
 function placeOf(repo: string, options: CacheOptions): Place {
-  const { revision = 'main', patterns, required = [], cacheDir = hubCacheDir(process.env) } = options
+  const { revision = 'main', patterns, required = [], expected = [] } = options
+  const { cacheDir = hubCacheDir(process.env) } = options
   checkRepo(repo)
   checkRevision(revision)
-  const choice = patterns === undefined ? modelFiles : { patterns, required }
+  const choice = patterns === undefined ? modelFiles : { patterns, required, expected }
   return { repo, revision, choice, cacheDir, folder: repoFolder(cacheDir, repo) }
 }
 
@@ -103,17 +105,28 @@ async function fromCache({ repo, revision, choice, folder }: Place): Promise<Dow
   })
 }
 
+function checkEndpoint(address: string): void {
+  const { protocol, username, password } = URL.canParse(address) ? new URL(address) : new URL('none:')
+  const hint = 'such as https://huggingface.co; it comes from HF_ENDPOINT'
+  // An address with credentials is not repeated: messages are shown and kept.
+  if (username || password || (protocol !== 'https:' && protocol !== 'http:' && address.includes('@'))) {
+    fail('TRIMKV_OPTION', 'the endpoint has a user or a password in it', {
+      why: ['they would be seen in messages, and nothing sends them'],
+      hint: `${hint}; HF_TOKEN is sent to it`,
+    })
+  }
+  if (protocol !== 'https:' && protocol !== 'http:') {
+    fail('TRIMKV_OPTION', `the endpoint ${JSON.stringify(address)} is not the address of a server`, { hint })
+  }
+}
+
 function hubOf({
   endpoint = hubEndpoint(process.env),
   token = hubToken(process.env),
   patience,
 }: DownloadOptions): Hub {
   const address = endpoint.replace(/\/+$/, '')
-  if (!/^https?:$/.test(URL.canParse(address) ? new URL(address).protocol : '')) {
-    fail('TRIMKV_OPTION', `the endpoint ${JSON.stringify(endpoint)} is not the address of a server`, {
-      hint: 'such as https://huggingface.co; it comes from HF_ENDPOINT',
-    })
-  }
+  checkEndpoint(address)
   if (!/^[\x21-\x7e]*$/.test(token ?? '')) {
     fail('TRIMKV_OPTION', 'the token has characters that no token has', {
       hint: 'it comes from HF_TOKEN or its file',
@@ -130,6 +143,7 @@ async function fromHub(place: Place, options: DownloadOptions): Promise<Download
   const stop = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
   const each = { parallel, stop }
+  await removeAbandoned(folder.locks)
   const { commit, names } = await listRepo(hub, { repo, revision, signal })
   const files = wantedNames(place, { commit, names }).sort()
   const remote = await forEachParallel(files, each, (name) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { gateFiles, matchingNames, modelFiles, unmetPatterns } from './file-choice.ts'
+import { gateFiles, matchingNames, modelFiles, shardsBeside, unmetPatterns } from './file-choice.ts'
 
 describe('matchingNames', () => {
   it.each([
@@ -38,6 +38,27 @@ it('a model is its weights, configurations and tokenizer, and nothing below', ()
   expect(matchingNames([...wanted, ...others], modelFiles.patterns)).toEqual(wanted)
   expect(unmetPatterns(wanted, modelFiles)).toEqual([])
   expect(unmetPatterns(['config.json', 'pytorch_model.bin'], modelFiles)).toEqual(['model*.safetensors'])
+})
+
+describe('shardsBeside', () => {
+  const index = 'model.safetensors.index.json'
+  const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors']
+
+  it('tells the other shards and the index', () => {
+    expect(shardsBeside([shards[1]!, 'config.json'])).toEqual([index, ...shards])
+    expect(shardsBeside(shards)).toEqual([index, ...shards])
+    expect(shardsBeside(['a/b-00001-of-00001.safetensors'])).toEqual([
+      'a/b.safetensors.index.json',
+      'a/b-00001-of-00001.safetensors',
+    ])
+  })
+
+  it('tells nothing of others, or beside a file that holds all', () => {
+    expect(
+      shardsBeside(['model.safetensors', 'model-1.safetensors', 'model-00001-of-2.safetensors']),
+    ).toEqual([])
+    expect(shardsBeside(['model.safetensors', shards[0]!])).toEqual([])
+  })
 })
 
 it('gates come in either layout', () => {

@@ -6,6 +6,8 @@ export interface FileChoice {
   readonly patterns: readonly string[]
   /** Each of these must fit one file at least, or the repository is not what is looked for. */
   readonly required: readonly string[]
+  /** Files that a repository may lack; a cache without them is not whole, as they may not have been fetched. */
+  readonly expected?: readonly string[]
 }
 
 /** The files of a model with safetensors weights. */
@@ -17,6 +19,7 @@ export const modelFiles: FileChoice = {
     'model.safetensors.index.json',
   ],
   required: ['config.json', 'model*.safetensors'],
+  expected: ['tokenizer.json'],
 }
 
 /** The files of retention gates, in either layout. */
@@ -51,8 +54,25 @@ export function matchingNames(names: readonly string[], patterns: readonly strin
 /** The required patterns that fit no name, or all patterns when none of them fits any. */
 export function unmetPatterns(
   names: readonly string[],
-  { patterns, required }: FileChoice,
+  { patterns, required }: Pick<FileChoice, 'patterns' | 'required'>,
 ): readonly string[] {
   if (matchingNames(names, patterns).length === 0) return patterns
   return required.filter((pattern) => matchingNames(names, [pattern]).length === 0)
+}
+
+const shardName = /^(?<stem>.*)-\d{5}-of-(?<count>\d{5})\.safetensors$/
+
+/** What shards need beside them, by their names: each other and the index. The reader takes a file that holds all before them. */
+export function shardsBeside(names: readonly string[]): string[] {
+  const present = new Set(names)
+  const wanted = new Set<string>()
+  for (const name of names) {
+    const { stem, count } = shardName.exec(name)?.groups ?? {}
+    const index = `${stem}.safetensors.index.json`
+    if (count === undefined || wanted.has(index) || present.has(`${stem}.safetensors`)) continue
+    wanted.add(index)
+    for (let shard = 1; shard <= Number(count); shard++)
+      wanted.add(`${stem}-${String(shard).padStart(5, '0')}-of-${count}.safetensors`)
+  }
+  return [...wanted]
 }

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { isOfThisHost, isRunning, type LockOwner, ownProcess, parseLockOwner } from '@trimkv/io'
+import {
+  isOfThisSpace,
+  isRunning,
+  type LockOwner,
+  ownProcess,
+  parseLockOwner,
+  unfinishedPath,
+} from '@trimkv/io'
 import { pause } from './retries.ts'
 import { storing, succeeds } from './storage-failure.ts'
 
@@ -19,8 +26,8 @@ interface Waiting {
  * Waits for a lock and holds it until it is disposed. The lock of a process that is gone is taken over: at once when it ran
  * on this machine, else when its file has not been touched for a while.
  *
- * Two holders are possible when machines or containers that share a folder also share a name; what a lock protects
- * has to stay right then.
+ * Two holders are possible when one on another machine or in another container pauses for that long; what a lock
+ * protects has to stay right then.
  * @returns undefined when it is no longer wanted
  */
 export async function waitForLock(
@@ -34,11 +41,21 @@ export async function waitForLock(
   const observed: Observed = { touched: undefined, since: 0 }
   for (;;) {
     signal.throwIfAborted()
-    if (await storing(path, () => succeeds(writeFile(path, text, { flag: 'wx' }), 'EEXIST')))
-      return held(path, text)
+    if (await storing(path, () => succeeds(create(path, text), 'EEXIST'))) return held(path, text)
     if (!(await isWanted())) return undefined
-    await storing(path, () => removeIfStale(path, token, observed))
+    await storing(path, () => removeIfStale(path, observed))
     await pause(pollMs, signal)
+  }
+}
+
+/** An empty lock, as a full disk leaves it, would say nothing about whose it is. */
+async function create(path: string, text: string): Promise<void> {
+  const handle = await open(path, 'wx')
+  try {
+    await handle.writeFile(text).finally(() => handle.close())
+  } catch (error) {
+    await rm(path, { force: true }).catch(() => undefined)
+    throw error
   }
 }
 
@@ -63,19 +80,20 @@ interface Observed {
   since: number
 }
 
-async function removeIfStale(path: string, token: string, observed: Observed): Promise<void> {
+async function removeIfStale(path: string, observed: Observed): Promise<void> {
   const found = await stat(path).catch(() => undefined)
   const text = await readFile(path, 'utf8').catch(() => undefined)
   if (!found || text === undefined) return
   const now = performance.now()
   if (found.mtimeMs !== observed.touched) Object.assign(observed, { touched: found.mtimeMs, since: now })
   const owner = parseLockOwner(text)
-  const isStale = owner && isOfThisHost(owner) ? !(await isRunning(owner)) : now - observed.since > staleMs
+  const canTell = owner !== undefined && (await isOfThisSpace(owner))
+  const isStale = canTell ? !(await isRunning(owner)) : now - observed.since > staleMs
   if (!isStale) return
   // One of many that see a stale lock moves it away; whoever moves a new one instead puts it back.
-  const aside = `${path}.${token}`
+  const aside = await unfinishedPath(path)
   if (!(await succeeds(rename(path, aside), 'ENOENT'))) return
   const moved = await readFile(aside, 'utf8').catch(() => text)
-  if (moved !== text) await succeeds(writeFile(path, moved, { flag: 'wx' }), 'EEXIST')
+  if (moved !== text) await succeeds(create(path, moved), 'EEXIST')
   await rm(aside, { force: true })
 }

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
-import { constants, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { constants, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { storing } from './storage-failure.ts'
+import { storing, succeeds } from './storage-failure.ts'
 
 const readBytes = 1024 * 1024
 
@@ -17,8 +17,8 @@ function startHash({ oid, size }: KnownContent): Hash {
 }
 
 /**
- * A file on its way, which a later process can go on with. It is written at fixed places and replaced instead of cut, so
- * that two writers of the same content do each other no harm.
+ * A file on its way, which a later process can go on with. It is written at fixed places and replaced instead of cut, and
+ * each writer brings to its place only what it wrote itself, so that two writers of the same content do each other no harm.
  */
 export class PartialFile implements AsyncDisposable {
   readonly path: string
@@ -26,6 +26,7 @@ export class PartialFile implements AsyncDisposable {
   #handle: FileHandle
   #hash: Hash
   #length = 0
+  #restarts = 0
 
   private constructor(path: string, content: KnownContent, handle: FileHandle) {
     this.path = path
@@ -54,6 +55,11 @@ export class PartialFile implements AsyncDisposable {
     return this.#length
   }
 
+  /** How often it began anew. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
   async #readPresent(): Promise<void> {
     const buffer = Buffer.allocUnsafe(readBytes)
     for (;;) {
@@ -73,6 +79,7 @@ export class PartialFile implements AsyncDisposable {
       this.#handle = await openToWrite(this.path)
       this.#hash = startHash(this.#content)
       this.#length = 0
+      this.#restarts++
     })
   }
 
@@ -92,12 +99,21 @@ export class PartialFile implements AsyncDisposable {
     return this.#length === this.#content.size && this.#hash.copy().digest('hex') === this.#content.oid
   }
 
-  /** Brings it to its place, whole, also after a crash. */
-  finish(path: string): Promise<void> {
+  /**
+   * Brings it to its place, whole, also after a crash.
+   * @returns false when another writer has put its file in the place of this one, or brought this one to its place
+   */
+  finish(path: string): Promise<boolean> {
     return storing(path, async () => {
       await this.#handle.sync()
-      await rename(this.path, path)
+      return (await this.#isStillThere()) && (await succeeds(rename(this.path, path), 'ENOENT'))
     })
+  }
+
+  async #isStillThere(): Promise<boolean> {
+    const own = await this.#handle.stat({ bigint: true })
+    const there = await stat(this.path, { bigint: true }).catch(() => undefined)
+    return there?.ino === own.ino && there.dev === own.dev
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

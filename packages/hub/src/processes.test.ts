@@ -66,9 +66,17 @@ afterEach(async () => {
   await hub[Symbol.asyncDispose]()
 })
 
+interface Kill {
+  readonly afterBytes?: number
+  /** How many changes of names it does not come to. */
+  readonly beforeChange?: number
+}
+
 /** Ends with what the program wrote; undefined when it was killed. */
-function startDownload(kill?: { afterBytes: number }): Promise<{ files: string[] } | undefined> {
-  const child = spawn(process.execPath, [join(home, 'download-program.mjs'), hub.endpoint, cacheDir], {
+function startDownload(kill: Kill = {}, copies = ''): Promise<{ files: string[] } | undefined> {
+  const { afterBytes = Infinity, beforeChange } = kill
+  const program = [join(home, 'download-program.mjs'), hub.endpoint, cacheDir]
+  const child = spawn(process.execPath, [...program, `${beforeChange ?? ''}`, copies], {
     env: { ...process.env, HF_TOKEN: '', HF_HOME: home, HF_HUB_OFFLINE: '' },
   })
   started.push(child)
@@ -78,7 +86,7 @@ function startDownload(kill?: { afterBytes: number }): Promise<{ files: string[]
   child.stderr.on('data', (data) => {
     talk += data
     const bytes = Number(/(\d+)\n$/.exec(talk)?.[1] ?? 0)
-    if (kill && bytes >= kill.afterBytes) child.kill('SIGKILL')
+    if (bytes >= afterBytes) child.kill('SIGKILL')
   })
   return new Promise((resolve, reject) =>
     child.on('close', (code, signal) => {
@@ -129,6 +137,33 @@ describe('processes', () => {
     expect(partials).toEqual([])
     expect(hub.downloads('model-1.safetensors').some(({ range }) => range !== undefined)).toBe(true)
   })
+
+  it.each(['', 'copies'])(
+    'that are killed before any change of a name leave whole files only, and the next clears up %s',
+    async (copies) => {
+      hub.misbehave = () => false
+      let kills = 0
+      for (let change = 1; ; change++) {
+        cacheDir = mkdtempSync(join(home, 'cache-'))
+        const end = await startDownload({ beforeChange: change }, copies)
+        expectOnlyWholeFiles()
+        if (end) break
+        kills++
+        // The last change is that of the branch.
+        expect(existsSync(inRepo('refs/main'))).toBe(false)
+        expect((await startDownload({}, copies))?.files).toEqual([...hub.files.keys()].sort())
+        expectOnlyWholeFiles()
+        expect(readFileSync(inRepo('refs/main'), 'utf8')).toBe(commit)
+        // The lock of content that is there is asked for by nobody.
+        const left = readdirSync(join(cacheDir, '.locks/models--org--name'))
+        expect(left.filter((name) => !name.endsWith('.trimkv.lock'))).toEqual([])
+      }
+      // A rename of each content, a link and a rename of each file (a copy after the link that fails), and two of the branch.
+      const contents = new Set([...hub.files].map(([name, content]) => oidOf(name, content)))
+      expect(kills).toBe(contents.size + hub.files.size * (copies ? 3 : 2) + 2)
+    },
+    180_000,
+  )
 
   it('that waits for one that is killed goes on with what that one had', async () => {
     const killed = startDownload({ afterBytes: 1_500_000 })

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import {
   constants,
   copyFile,
@@ -13,6 +12,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { unfinishedPath } from '@trimkv/io'
 import { storing, succeeds } from './storage-failure.ts'
 
 /** Where the files of one repository lie in the cache, as Hugging Face tools lay them. */
@@ -40,8 +40,6 @@ export const sizeOf = (path: string): Promise<number | undefined> =>
     () => undefined,
   )
 
-const temporaryPath = ({ locks }: RepoFolder): string => join(locks, `${randomBytes(6).toString('hex')}.tmp`)
-
 /** Lets `make` write a file that appears at `path` all at once. */
 function placing(
   folder: RepoFolder,
@@ -51,7 +49,7 @@ function placing(
   return storing(path, async () => {
     await mkdir(folder.locks, { recursive: true })
     await mkdir(dirname(path), { recursive: true })
-    const temporary = temporaryPath(folder)
+    const temporary = await unfinishedPath(join(folder.locks, 'file'))
     try {
       await make(temporary)
       await rename(temporary, path)

@@ -16,7 +16,7 @@ export type { JsonObject } from './json-file.ts'
 export { type ModelConfig, type ModelFamily, parseModelConfig, readModelConfig } from './model-config.ts'
 export { type ModelSource, openModelFolder } from './model-source.ts'
 export {
-  isOfThisHost,
+  isOfThisSpace,
   isRunning,
   type LockOwner,
   ownProcess,
@@ -37,6 +37,7 @@ export type { TensorsToWrite, TensorToStream, TensorToWrite } from './tensor-to-
 export type { DecodeOptions, StreamDecoder, TokenText } from './token-text.ts'
 export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer.ts'
 export { openTorchFile } from './torch-file.ts'
+export { removeAbandoned, unfinishedPath } from './unfinished-files.ts'
 export { isStoredInPlace, quantisedPieces, readStored, storedPieces } from './weight-rows.ts'
 export { type FilesToWrite, writeFolder } from './write-folder.ts'
 export { type GatesToWrite, writeGates, writeTorchGates } from './write-gates.ts'

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 
 /** A process, so that others can tell whether it still runs. */
@@ -7,6 +8,8 @@ export interface ProcessOwner {
   readonly host: string
   /** When the process started, in the units of its system; null where that is not known. */
   readonly started: string | null
+  /** Where its number means this process: one boot of one machine, and in it one container. */
+  readonly space: string
 }
 
 /** A process that holds a lock. */
@@ -18,11 +21,22 @@ export interface LockOwner extends ProcessOwner {
 /** This process. */
 export async function ownProcess(): Promise<ProcessOwner> {
   const { pid } = process
-  return { pid, host: hostname(), started: (await processStat(pid))?.started ?? null }
+  const started = (await processStat(pid))?.started ?? null
+  return { pid, host: hostname(), started, space: await processSpace() }
 }
 
-/** Whether a process ran on this machine, or on one of the same name. */
-export const isOfThisHost = ({ host }: ProcessOwner): boolean => host === hostname()
+async function findProcessSpace(): Promise<string> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
+  const container = await readlink('/proc/self/ns/pid').catch(() => '')
+  return createHash('sha256').update(`${hostname()}\n${boot}\n${container}`).digest('hex').slice(0, 8)
+}
+
+let known: Promise<string> | undefined
+const processSpace = (): Promise<string> => (known ??= findProcessSpace())
+
+/** Whether {@link isRunning} can tell of a process: a name of a machine alone does not say so, containers may share it. */
+export const isOfThisSpace = async ({ space }: Pick<ProcessOwner, 'space'>): Promise<boolean> =>
+  space === (await processSpace())
 
 /** The owner that a lock names; undefined for a text that names none. */
 export function parseLockOwner(text: string): LockOwner | undefined {
@@ -37,10 +51,10 @@ export function parseLockOwner(text: string): LockOwner | undefined {
 }
 
 /**
- * Whether a process of this machine runs. A number is given to another process after its owner is gone: the start time tells
+ * Whether a process of this space runs. A number is given to another process after its owner is gone: the start time tells
  * them apart, where it is known.
  */
-export async function isRunning({ pid, started }: Omit<ProcessOwner, 'host'>): Promise<boolean> {
+export async function isRunning({ pid, started }: Pick<ProcessOwner, 'pid' | 'started'>): Promise<boolean> {
   try {
     process.kill(pid, 0)
   } catch (error) {

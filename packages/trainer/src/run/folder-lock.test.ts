@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { hostname, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ownProcess, type ProcessOwner } from '@trimkv/io'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { lockFolder } from './folder-lock.ts'
 
@@ -26,6 +27,10 @@ async function otherProcess(): Promise<{ pid: number; kill(): Promise<void> }> {
   return { pid: child.pid!, kill }
 }
 
+/** What a lock says whose owner is this process but for some of it. */
+const ownerText = async (owner: Partial<ProcessOwner>): Promise<string> =>
+  JSON.stringify({ ...(await ownProcess()), token: 'a1', ...owner })
+
 describe('lockFolder', () => {
   it('lets one in, and the next when the first is done', async () => {
     const lock = await lockFolder(folder)
@@ -37,7 +42,7 @@ describe('lockFolder', () => {
 
   it('waits for a process that runs, and takes over from one that is gone', async () => {
     const other = await otherProcess()
-    const text = JSON.stringify({ pid: other.pid, host: hostname(), started: null, token: 'a1' })
+    const text = await ownerText({ pid: other.pid, started: null })
     await writeFile(lockFile(), text)
     await expect(lockFolder(folder)).rejects.toMatchObject(held)
     expect(await readFile(lockFile(), 'utf8')).toBe(text)
@@ -47,16 +52,16 @@ describe('lockFolder', () => {
   })
 
   it.runIf(process.platform === 'linux')('knows a number that was given to another process', async () => {
-    await writeFile(
-      lockFile(),
-      JSON.stringify({ pid: process.pid, host: hostname(), started: '1', token: 'a1' }),
-    )
+    await writeFile(lockFile(), await ownerText({ started: '1' }))
     await using _lock = await lockFolder(folder)
     expect(JSON.parse(await readFile(lockFile(), 'utf8')).started).not.toBe('1')
   })
 
   it('leaves alone what it cannot judge', async () => {
+    const other = await otherProcess()
+    await other.kill()
     for (const text of [
+      await ownerText({ pid: other.pid, started: null, space: '00000000' }),
       JSON.stringify({ pid: 1, host: 'elsewhere', started: null, token: 'a1' }),
       '',
       '{"pid":',
@@ -71,7 +76,7 @@ describe('lockFolder', () => {
   it('gives a stale lock to exactly one of many', async () => {
     const other = await otherProcess()
     await other.kill()
-    const stale = JSON.stringify({ pid: other.pid, host: hostname(), started: null, token: 'a1' })
+    const stale = await ownerText({ pid: other.pid, started: null })
     for (let round = 0; round < 20; round++) {
       await writeFile(lockFile(), stale)
       const takers = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)))
