@@ -62,13 +62,13 @@ export interface LoadedModel extends Disposable {
  * for await (const event of model.generate('Once upon a time', { policy: 'trimkv', budget: 512 }))
  *   if (event.type === 'token') process.stdout.write(event.text)
  * ```
- * @param source a folder as Hugging Face writes it, or `org/name` of one that was downloaded before, as `downloadModel` of `@trimkv/hub` does
+ * @param source a folder as Hugging Face writes it, or `org/name[@revision][:file.gguf]` of one that was downloaded before, as `downloadModel` of `@trimkv/hub` does
  * @throws as `loadModel` of `@trimkv/engine`
  */
 export async function load(source: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  const folder = (name: string): string => modelFolder(name, process.env)
-  const gates = options.gates === undefined ? {} : { gates: folder(options.gates) }
-  const model = await loadModel(folder(source), { ...options, ...gates })
+  const folder = (name: string): Promise<string> => modelFolder(name, process.env)
+  const gates = options.gates === undefined ? {} : { gates: await folder(options.gates) }
+  const model = await loadModel(await folder(source), { ...options, ...gates })
   return {
     model,
     generate: (prompt, given) => generate(model, prompt, given),

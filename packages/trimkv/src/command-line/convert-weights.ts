@@ -30,7 +30,7 @@ export async function convertWeights(
     fail('TRIMKV_OPTION', `${found} exists`, { hint: 'choose another folder, or replace it with --force' })
   }
   using progress = startProgress(terminal, { label: `converting to ${weights}`, unit: 'million weights' })
-  const result = await quantiseModel(modelFolder(model, process.env), out, {
+  const result = await quantiseModel(await modelFolder(model, process.env), out, {
     weights,
     signal,
     onProgress: ({ done, total }) => progress.update(Math.round(done / million), Math.round(total / million)),

@@ -8,7 +8,7 @@ import { checkedSettings } from './settings.ts'
 /** `--dry-run`: the settings of a command and the bytes it would take; nothing is loaded. */
 export async function dryRun({ args, raw, terminal }: CommandContext): Promise<void> {
   const settings = await checkedSettings(raw, ['gates', 'context', ...cacheSettingNames])
-  const facts = await modelFacts(modelFolder(args[0]!, process.env), settings)
+  const facts = await modelFacts(await modelFolder(args[0]!, process.env), settings)
   const { dryRun: _, json, ...plan } = raw
   if (json) {
     terminal.data(`${JSON.stringify({ settings: plan, facts })}\n`)

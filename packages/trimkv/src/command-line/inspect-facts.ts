@@ -130,7 +130,9 @@ export async function modelFacts(
     tokenizer: tokenizer?.vocabSize,
     chatTemplate: (await source.chatTemplate())?.hash,
     gates:
-      settings.gates === undefined ? undefined : await gatesFacts(modelFolder(settings.gates, process.env)),
+      settings.gates === undefined
+        ? undefined
+        : await gatesFacts(await modelFolder(settings.gates, process.env)),
     cache: estimateCache(spec, settings),
   }
 }

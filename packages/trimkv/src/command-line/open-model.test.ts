@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gateFiles, modelFiles } from '@trimkv/hub'
+import { downloadModel, gateFiles, modelFiles } from '@trimkv/hub'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createTerminal } from '../terminal/terminal.ts'
 import { localFolder } from './open-model.ts'
@@ -13,6 +13,8 @@ const commit = 'c0ffee0123456789c0ffee0123456789c0ffee01'
 const files = new Map([
   ['config.json', '{}'],
   ['model.safetensors', 'weights'],
+  ['tokenizer.json', '{"version":"1.0"}'],
+  ['small.gguf', 'GGUF'],
 ])
 
 let server: Server
@@ -66,11 +68,33 @@ it('a folder is taken as it is', async () => {
 it('a repository is downloaded once, and told about', async () => {
   const folder = await folderOf('org/name')
   expect(readFileSync(join(folder, 'model.safetensors'), 'utf8')).toBe('weights')
-  expect(talk).toBe(`downloading org/name, 9 B, to ${cacheDir}\n`)
+  expect(talk).toBe(`downloading org/name, 26 B, to ${cacheDir}\n`)
   asked.length = 0
   expect(await folderOf('org/name')).toBe(folder)
   expect(await folderOf(`org/name@${commit}`, { offline: true })).toBe(folder)
   expect(asked).toEqual([])
+})
+
+it('one file of a repository is downloaded alone', async () => {
+  const path = await folderOf('org/name@main:small.gguf')
+  expect(readFileSync(path, 'utf8')).toBe('GGUF')
+  expect(readdirSync(join(path, '..'))).toEqual(['small.gguf'])
+  expect(talk).toBe(`downloading org/name@main:small.gguf, 4 B, to ${cacheDir}\n`)
+  asked.length = 0
+  expect(await folderOf('org/name:small.gguf')).toBe(path)
+  expect(asked).toEqual([])
+  await expect(folderOf('org/name:large.gguf')).rejects.toMatchObject({ code: 'TRIMKV_NOT_FOUND' })
+  await expect(folderOf('org/name:../small.gguf')).rejects.toMatchObject({ code: 'TRIMKV_NOT_FOUND' })
+})
+
+it('a model that was left without its tokenizer is completed, or told', async () => {
+  await downloadModel('org/name', { patterns: ['config.json', 'model.safetensors'] })
+  await expect(folderOf('org/name', { offline: true })).rejects.toMatchObject({
+    code: 'TRIMKV_NOT_FOUND',
+    message: expect.stringMatching(/no file fits tokenizer\.json[^]*--offline/),
+  })
+  const folder = await folderOf('org/name')
+  expect(readFileSync(join(folder, 'tokenizer.json'), 'utf8')).toBe(files.get('tokenizer.json'))
 })
 
 it('nobody is asked when downloads are off', async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { loadModel, type Model } from '@trimkv/engine'
 import {
   downloadModel,
@@ -23,15 +24,15 @@ export const modelSettingNames: readonly ModelSettingName[] = ['gates', 'threads
 const mebibyte = 2 ** 20
 
 interface Wanted {
-  /** A folder, `org/name` or `org/name@revision`. */
+  /** A folder or GGUF file, or `org/name[@revision][:file.gguf]`. */
   readonly name: string
   readonly files: FileChoice
   readonly offline: boolean
 }
 
 /**
- * A folder as it is, else that of a repository in the cache of the Hugging Face tools, downloaded when it is not there. What
- * is there is taken as it is: a branch is not looked up again.
+ * A path as it is, else that of a repository or one file of it in the cache of the Hugging Face tools, downloaded when it is
+ * not there whole. What is there is taken as it is: a branch is not looked up again.
  */
 export async function localFolder(
   { name, files, offline }: Wanted,
@@ -41,18 +42,19 @@ export async function localFolder(
   const named = hubName(name)
   if (!named) {
     return fail('TRIMKV_NOT_FOUND', `There is no model ${name}`, {
-      why: ['it is not a folder, and not org/name of one to download'],
+      why: ['it is no folder or file, and not org/name[@revision][:file.gguf] of one to download'],
       hint: 'give the path of a folder with config.json and model.safetensors',
       details: { name },
     })
   }
-  const { repo, revision } = named
-  const found = await findDownloaded(repo, { ...files, revision })
-  if (found) return found.dir
+  const { repo, revision, file } = named
+  const choice: FileChoice = file === undefined ? files : { patterns: [file], required: [file] }
+  const found = await findDownloaded(repo, { ...choice, revision })
+  if (found) return join(found.dir, file ?? '')
   using progress = startProgress(terminal, { label: `downloading ${name}`, unit: 'MiB' })
   let isAnnounced = false
   const { dir } = await downloadModel(repo, {
-    ...files,
+    ...choice,
     ...(offline && { offline }),
     revision,
     signal,
@@ -63,7 +65,7 @@ export async function localFolder(
       progress.update(doneBytes / mebibyte, totalBytes / mebibyte)
     },
   })
-  return dir
+  return join(dir, file ?? '')
 }
 
 /** Loads the model named by the first argument and says what is unusual about it. */

@@ -65,7 +65,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv cache save`: reads a text once, for `generate --prompt-cache`. */
 export function cacheSaveCommand(): CliCommand {
   const command = new Command('save')
-    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
+    .argument('<model>', 'model folder or .gguf file, or org/name[@revision][:file.gguf] of one to download')
     .summary('read a text and write what was read to a file')
     .description(
       'Reads a text into a cache and writes it to a file. `trimkv generate --prompt-cache FILE` then reads only what a prompt has beyond that text. With --chat and --system alone it is the system message, for every conversation with it.',

@@ -167,7 +167,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv chat`: a conversation in one cache. */
 export function chatCommand(): CliCommand {
   const command = new Command('chat')
-    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
+    .argument('<model>', 'model folder or .gguf file, or org/name[@revision][:file.gguf] of one to download')
     .summary('a conversation in one bounded cache')
     .description(
       'A conversation that goes on in one cache: each line of stdin is a message. End it with Ctrl-D.',

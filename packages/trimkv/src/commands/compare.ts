@@ -91,7 +91,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv compare`: one prompt under several policies. */
 export function compareCommand(): CliCommand {
   const command = new Command('compare')
-    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
+    .argument('<model>', 'model folder or .gguf file, or org/name[@revision][:file.gguf] of one to download')
     .summary('one prompt under several policies')
     .description(
       'Answers one prompt under several policies and shows what each kept. The full cache always runs first: the others are measured against it.',

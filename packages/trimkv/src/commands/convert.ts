@@ -35,7 +35,7 @@ async function run(context: CommandContext): Promise<undefined> {
 
 async function convertGates(folder: string, { raw, terminal }: CommandContext): Promise<undefined> {
   const { to, out, json } = await checkedSettings(raw, ['to', 'out', 'json'])
-  const gates = await openGates(modelFolder(folder, process.env))
+  const gates = await openGates(await modelFolder(folder, process.env))
   // Not a checked setting: `trace` has a flag of this name that takes a list.
   if (raw.force !== true) refuseToReplace([gateFiles[to], 'config.json'].map((name) => join(out, name)))
   const written = await writers[to](out, { config: gates.config.raw, tensors: await readTensors(gates) })
@@ -70,7 +70,7 @@ export function convertCommand(): CliCommand {
   const command = new Command('convert')
     .argument(
       '<model>',
-      'folder of a model, org/name of a downloaded one, or a .gguf file; or the word gates',
+      'folder of a model or a .gguf file, or org/name[@revision][:file.gguf] of a downloaded one; or the word gates',
     )
     .argument('[folder]', 'after gates: folder of gates, in either layout')
     .summary('write a model with smaller weights, or gates in the other layout')

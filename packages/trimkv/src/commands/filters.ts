@@ -81,7 +81,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv filters`: the file that the policy `q-filters` needs. */
 export function filtersCommand(): CliCommand {
   const command = new Command('filters')
-    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
+    .argument('<model>', 'model folder or .gguf file, or org/name[@revision][:file.gguf] of one to download')
     .summary('find the filters that the policy q-filters needs')
     .description(
       'Reads texts and finds, for every head, the direction that its queries mostly point in (Q-Filters, arXiv:2503.02812). The file belongs to this model and serves as --policy q-filters:filters=FILE. The paper reads 20 texts of 2048 tokens, like those the model will read.',

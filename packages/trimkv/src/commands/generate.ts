@@ -108,7 +108,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv generate`: answers one prompt. */
 export function generateCommand(): CliCommand {
   const command = new Command('generate')
-    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
+    .argument('<model>', 'model folder or .gguf file, or org/name[@revision][:file.gguf] of one to download')
     .summary('answer one prompt')
     .description(
       'Answers one prompt: text as it is, or as a conversation with --chat. The answer goes to stdout.',

@@ -28,7 +28,7 @@ function listTensors(path: string): Promise<TensorListing> {
 
 async function run({ args, raw, terminal }: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(raw, names)
-  const path = modelFolder(args[0]!, process.env)
+  const path = await modelFolder(args[0]!, process.env)
   const isFolder = existsSync(join(path, 'config.json'))
   const isConfigured = isFolder || path.endsWith('.gguf')
   const isGates = isFolder && 'retention_gate' in (await readModelConfig(path)).raw
@@ -45,7 +45,7 @@ export function inspectCommand(): CliCommand {
   const command = new Command('inspect')
     .argument(
       '<path>',
-      'folder of a model or of gates, a .gguf, safetensors or .pth file, or org/name of a downloaded model',
+      'folder of a model or of gates, a .gguf, safetensors or .pth file, or org/name[@revision][:file.gguf] of a downloaded model',
     )
     .summary('what a model, gates or a tensor file hold')
     .description(

@@ -53,7 +53,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv score`: how likely a text is. */
 export function scoreCommand(): CliCommand {
   const command = new Command('score')
-    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
+    .argument('<model>', 'model folder or .gguf file, or org/name[@revision][:file.gguf] of one to download')
     .summary('log-probabilities and perplexity of a text')
     .description(
       'Log-probabilities and perplexity of a text under a cache policy. The text is read chunk by chunk, tokens of a chunk see all of it before them; --exact reads one token at a time.',

@@ -86,7 +86,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv trace`: what a policy keeps, step by step. */
 export function traceCommand(): CliCommand {
   const command = new Command('trace')
-    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
+    .argument('<model>', 'model folder or .gguf file, or org/name[@revision][:file.gguf] of one to download')
     .summary('record what a policy keeps, step by step')
     .description(
       'Runs a fixed number of steps on token ids and records the tokens each head keeps after each. Needs no tokenizer; end tokens mean nothing. Here --buffer is 1 and the prompt is read at once unless said otherwise.',

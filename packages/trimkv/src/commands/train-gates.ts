@@ -113,7 +113,7 @@ async function run(context: CommandContext): Promise<undefined> {
 /** `trimkv train gates`: retention gates for a model that stays as it is. */
 export function trainGatesCommand(): CliCommand {
   const command = new Command('gates')
-    .argument('<model>', 'model folder, or org/name[@revision] of one to download')
+    .argument('<model>', 'model folder or .gguf file, or org/name[@revision][:file.gguf] of one to download')
     .summary('retention gates for a model')
     .description(
       'Trains retention gates for a model, which itself stays as it is, and writes them to a folder that --gates takes. DIR/run holds the checkpoint and the metrics: stopped in any way, the same command goes on from there.',
