@@ -23,9 +23,9 @@ const convert = (model: string, weights: string, out: string) =>
   run(['convert', model, '--weights', weights, '--out', out, '--json'])
 
 /** The same model as a folder and as a GGUF file. */
-async function makeModel(variant: ModelVariant, format: GgufFormat) {
+async function makeModel(variant: ModelVariant, format: GgufFormat, turnEnds: readonly number[] = []) {
   const dir = mkdtempSync(join(folder, 'model-'))
-  const model = randomModel({ variant, shape, contextLength: 512 }, 5)
+  const model = randomModel({ variant, shape, contextLength: 512, turnEnds }, 5)
   const [plain, gguf, out] = ['plain', 'model.gguf', 'out'].map((name) => join(dir, name)) as [
     string,
     string,
@@ -88,6 +88,7 @@ describe('convert of a GGUF file', () => {
     expect((await convert(gguf, 'q8', out)).code).toBe(0)
     expect(readdirSync(out).sort()).toEqual([
       'config.json',
+      'generation_config.json',
       'model.safetensors',
       'tokenizer.json',
       'tokenizer_config.json',
@@ -102,6 +103,22 @@ describe('convert of a GGUF file', () => {
     // One token for ab, which is merged, and one for every other byte.
     expect(read.length).toBe(Buffer.byteLength(text) - 1)
     expect((await ours.tokenizer()).decode(read)).toBe(text)
+  })
+
+  it.each([
+    [[7], [2, 7]],
+    [
+      [7, 9],
+      [2, 7, 9],
+    ],
+    [[], [2]],
+  ])('keeps the tokens that end a turn, %j', async (turnEnds, endIds) => {
+    const { gguf, out } = await makeModel({ family: 'llama' }, 'F16', turnEnds)
+    expect((await openGguf(gguf)).endIds).toEqual(endIds)
+    expect((await convert(gguf, 'q8', out)).code).toBe(0)
+    expect((await openModelFolder(out)).endIds).toEqual(endIds)
+    using model = await loadModel(out)
+    expect([...model.endIds]).toEqual(endIds)
   })
 
   it('refuses blocks of another format, and leaves nothing', async () => {

@@ -1,6 +1,7 @@
 import { type ChatTemplate, chatTemplateOf } from '../chat-template.ts'
+import { configFields } from '../config-fields.ts'
 import { type FileReader, openFileReader } from '../file-reader.ts'
-import { type ModelConfig, type ModelFamily, parseModelConfig } from '../model-config.ts'
+import { type ModelConfig, type ModelFamily, parseModelConfig, tokenIds } from '../model-config.ts'
 import type { ModelSource } from '../model-source.ts'
 import { readTensorData } from '../read-tensor.ts'
 import type { TensorEntry, TensorListing } from '../tensor-listing.ts'
@@ -27,10 +28,11 @@ export async function openGguf(path: string): Promise<ModelSource> {
   const header = await readGgufHeader(reader)
   const family = ggufFamily(header, path)
   const config = parseModelConfig(ggufConfig(header, path, await ropeFactors(header, path)), path)
+  const endIds = endIdsOf(header, config, path)
   const tokenizerJson = () => ggufTokenizer(header, path, family)
   return {
     config,
-    endIds: endIdsOf(header, config),
+    endIds,
     weights: listWeights(header, { reader, family, config }),
     async tokenizer() {
       const { tokenizer, config: settings } = tokenizerJson()
@@ -45,15 +47,19 @@ export async function openGguf(path: string): Promise<ModelSource> {
       return new Map([
         ['tokenizer.json', encode(tokenizer)],
         ['tokenizer_config.json', encode(settings)],
+        // `config.json` names the end of a text only.
+        ['generation_config.json', encode({ eos_token_id: endIds })],
       ])
     },
   }
 }
 
 /** Some models end a turn by another token than a text. */
-function endIdsOf({ metadata }: GgufHeader, { eosTokenIds }: ModelConfig): number[] {
-  const others = ['eot', 'eom'].map((name) => metadata.get(`tokenizer.ggml.${name}_token_id`))
-  return [...new Set([...eosTokenIds, ...others.filter((id) => typeof id === 'number')])]
+function endIdsOf({ metadata }: GgufHeader, { eosTokenIds }: ModelConfig, file: string): number[] {
+  const names = ['eot', 'eom'].map((name) => `tokenizer.ggml.${name}_token_id`)
+  const fields = configFields(Object.fromEntries(names.map((name) => [name, metadata.get(name)])), file)
+  const others = names.map((name) => fields.integer(name, tokenIds)).filter((id) => id !== undefined)
+  return [...new Set([...eosTokenIds, ...others])]
 }
 
 interface Surroundings {

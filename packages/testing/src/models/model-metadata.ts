@@ -11,6 +11,8 @@ export interface DescribedModel {
   readonly shape: ModelShape
   /** Longest sequence that the files allow. */
   readonly contextLength: number
+  /** Ids that end a turn and, if there are two, a message, beside the one that ends a text. */
+  readonly turnEnds?: readonly number[]
 }
 
 /** Divisors that tell the frequencies, short texts and long ones apart. */
@@ -129,7 +131,7 @@ function tokens(count: number): string[] {
 
 /** What a GGUF file says of a model beside its weights. */
 export function ggufMetadata(model: DescribedModel): Record<string, GgufValue> {
-  const { variant, shape: s, contextLength } = model
+  const { variant, shape: s, contextLength, turnEnds = [] } = model
   const { family } = variant
   return {
     'general.architecture': { string: family },
@@ -155,5 +157,8 @@ export function ggufMetadata(model: DescribedModel): Record<string, GgufValue> {
     'tokenizer.ggml.merges': { strings: ['a b'] },
     'tokenizer.ggml.bos_token_id': { u32: 1 },
     'tokenizer.ggml.eos_token_id': { u32: 2 },
+    ...Object.fromEntries(
+      turnEnds.map((id, i) => [`tokenizer.ggml.${i === 0 ? 'eot' : 'eom'}_token_id`, { u32: id }]),
+    ),
   }
 }
