@@ -11,12 +11,13 @@ import {
   copySeatSlots,
   finishSeatCopy,
   type SeatCopy,
+  type SlotCounts,
   seatTensors,
   seatToFill,
   slotCounts,
   truncateSeat,
 } from './seat-image.ts'
-import type { StepRequest } from './step-plan.ts'
+import type { SeatState, StepRequest } from './step-plan.ts'
 import { deviceStorage } from './storage.ts'
 import { type FeedTarget, runForward } from './testing/run-forward.ts'
 import { testConstants } from './testing/test-rotary.ts'
@@ -76,6 +77,14 @@ function target(setup: Setup): FeedTarget<Tensor> {
   // All seats read the same text, so that a copy can go on in any of them.
   const sources = Array.from({ length: batch }, () => seededTokens(shape, 7))
   return { backend: { storage, ops: device.ops }, cache, shape, sources }
+}
+
+/** What somebody changed in an image, of its tensors those of the second layer. */
+interface Tampered {
+  readonly counts?: (counts: SlotCounts) => void
+  readonly indices?: (indices: Int32Array) => void
+  readonly victims?: (victims: Int32Array) => void
+  readonly state?: Partial<SeatState>
 }
 
 const one = (count: number): StepRequest[] => Array.from({ length: count }, () => ({ newTokens: 1 }))
@@ -174,11 +183,11 @@ describe('an image', () => {
   })
 
   it('keeps heads of different lengths apart', () => {
-    const at = target({ policy: policies.full })
-    goOn(at, 0, [{ newTokens: 5 }])
+    const at = target({ policy: policies.adakv, mode: buffered })
+    goOn(at, 0, [{ newTokens: 5, whole: true }])
     const { layers, storage } = at.cache.seatAccess(0)
     storage.write(layers[0]!.slots.count, Int32Array.of(5, 2))
-    const other = target({ policy: policies.full, spare: 30 })
+    const other = target({ policy: policies.adakv, mode: buffered, spare: 30 })
     carryOver({ from: at.cache, fromSeat: 0, to: other.cache, toSeat: 0 })
     expect(slotCounts(other.cache, 0).map((counts) => [...counts])).toEqual([
       [5, 2],
@@ -188,6 +197,52 @@ describe('an image', () => {
       seatTensors(cache, 0).find(({ name }) => name === 'layers.0.keys')!
     expect(keys(other.cache).shape).toEqual([7, 8])
     expect(keys(other.cache).read()).toEqual(keys(at.cache).read())
+  })
+
+  /** Fills a seat with what another holds and one tensor or number changed. */
+  function fillWith(setup: Setup, change: Tampered): () => void {
+    const at = target(setup)
+    goOn(at, 0, [{ newTokens: 12 }, ...one(2)])
+    const { state } = at.cache.seatAccess(0)
+    const counts = slotCounts(at.cache, 0)
+    change.counts?.(counts)
+    const other = target(setup)
+    const { tensors, finish } = seatToFill(other.cache, 0, counts)
+    const saved = new Map(seatTensors(at.cache, 0).map((tensor) => [tensor.name, tensor.read()]))
+    for (const tensor of tensors) {
+      const values = saved.get(tensor.name)!
+      if (tensor.name === 'layers.1.index') change.indices?.(values as Int32Array)
+      if (tensor.name === 'layers.1.victim') change.victims?.(values as Int32Array)
+      tensor.write(values)
+    }
+    return () => finish({ ...state, ...change.state })
+  }
+
+  const ordered = { policy: policies.snapkv, mode: buffered }
+  const unordered = { policy: policies.knorm, mode: buffered }
+  const waiting = { policy: policies.streaming, mode: exact }
+  const swap = (indices: Int32Array): void => {
+    indices.subarray(0, 2).reverse()
+  }
+  const tampered: readonly [string, Setup, Tampered][] = [
+    ['tokens out of order where the policy relies on it', ordered, { indices: swap }],
+    ['a token twice', unordered, { indices: (indices) => indices.fill(indices[1]!, 0, 1) }],
+    ['a token past the last', unordered, { indices: (indices) => indices.fill(14, 0, 1) }],
+    ['a token before the first', unordered, { indices: (indices) => indices.fill(-1, 0, 1) }],
+    ['a head shorter than all', unordered, { counts: ([heads]) => heads!.fill(heads![0]! - 1, 0, 1) }],
+    ['fewer slots than are filled', unordered, { state: { stored: 2 } }],
+    ['a victim where none can wait', unordered, { state: { victimWaits: true } }],
+    ['no victim where one waits', waiting, { victims: (victims) => victims.fill(-1, 0, 1) }],
+    ['a victim past the last slot', waiting, { victims: (victims) => victims.fill(99, 0, 1) }],
+  ]
+
+  it.each(tampered)('is refused with %s', (_, setup, change) => {
+    expect(fillWith(setup, {})).not.toThrow()
+    expect(fillWith(setup, change)).toThrow(expect.objectContaining({ code: 'TRIMKV_FORMAT' }))
+  })
+
+  it('may hold tokens in any order elsewhere', () => {
+    expect(fillWith(unordered, { indices: swap })).not.toThrow()
   })
 
   it('frees every view it makes', () => {

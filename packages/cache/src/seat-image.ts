@@ -2,7 +2,7 @@ import { type DType, fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import type { LayerState } from './layer-state.ts'
 import { meanSlots } from './ragged-plan.ts'
 import { copySlots, seatSlots } from './slot-set.ts'
-import type { SeatState } from './step-plan.ts'
+import { type SeatState, usedSlots } from './step-plan.ts'
 import type { Storage } from './storage.ts'
 
 /** What of a cache belongs to one sequence; the one place from which copies and files of sequences are made. */
@@ -10,6 +10,8 @@ export interface SeatAccess<T extends TensorLike> {
   readonly storage: Storage<T>
   readonly layers: readonly LayerState<T>[]
   readonly seat: number
+  /** Whether slots stay in token order, which policies then rely on. */
+  readonly inOrder: boolean
   readonly state: SeatState
   /** Replaces what the host knows of the sequence. */
   setState(state: SeatState): void
@@ -175,7 +177,7 @@ export function seatTensors<T extends TensorLike>(cache: SeatHolder<T>, seat: nu
 
 /**
  * The tensors of a seat that is to hold what `counts` says: all must be written, then `state` makes it the sequence's.
- * @throws TRIMKV_POSITION_LIMIT when it does not fit; `finish`: TRIMKV_FORMAT when counts, victims and state contradict each other
+ * @throws TRIMKV_POSITION_LIMIT when it does not fit; `finish`: TRIMKV_FORMAT when counts, victims, indices and state contradict each other
  */
 export function seatToFill<T extends TensorLike>(
   cache: SeatHolder<T>,
@@ -197,21 +199,51 @@ export function seatToFill<T extends TensorLike>(
   }
 }
 
-/** A slot that is overwritten next must exist: what is written comes from a file. @throws TRIMKV_FORMAT */
+/** Whether slots hold tokens of the sequence, none twice. */
+function holdTokens(indices: Int32Array, { seen, inOrder }: { seen: number; inOrder: boolean }): boolean {
+  const tokens = inOrder ? indices : indices.slice().sort()
+  return tokens.every((token, i) => token >= 0 && token < seen && (i === 0 || token > tokens[i - 1]!))
+}
+
+function isLayerSound<T extends TensorLike>(
+  access: SeatAccess<T>,
+  {
+    layer,
+    counts,
+    state,
+  }: { readonly layer: number; readonly counts: Int32Array; readonly state: SeatState },
+): boolean {
+  const { victim, slots } = access.layers[layer]!
+  const { seen, victimWaits } = state
+  // Heads of equal length are planned by what the state says of all of them.
+  const isLength = (count: number): boolean =>
+    access.state.heads ? count >= 0 && count <= seen : count === usedSlots(state) && count <= seen
+  if (!counts.every(isLength)) return false
+  const victims = victim && onSeat(access, victim, (rows) => access.storage.read(rows))
+  const least = victimWaits ? 0 : -1
+  const isVictim = (count: number, head: number): boolean => {
+    const waits = victims?.[head] ?? -1
+    return waits >= least && waits < count
+  }
+  if (!counts.every(isVictim)) return false
+  const indices = slotTensor(access, { name: 'index', tensor: slots.slotIndex, counts }).read() as Int32Array
+  const ends = Array.from(counts, (_, head) => sum(counts.subarray(0, head + 1)))
+  return ends.every((end, head) =>
+    holdTokens(indices.subarray(end - counts[head]!, end), { seen, inOrder: access.inOrder }),
+  )
+}
+
+/** What comes from a file must be what a cache could have written: forwards rely on it. @throws TRIMKV_FORMAT */
 function checkFilled<T extends TensorLike>(
   access: SeatAccess<T>,
   { state, counts }: { readonly state: SeatState; readonly counts: SlotCounts },
 ): void {
   const { seen, stored, pinned } = state
-  let isSound =
-    [seen, pinned].every((n) => Number.isSafeInteger(n) && n >= 0) && stored >= 0 && stored <= seen
-  for (const [layer, { victim }] of access.layers.entries()) {
-    const victims = victim && onSeat(access, victim, (rows) => access.storage.read(rows))
-    for (const [head, count] of counts[layer]!.entries()) {
-      const waits = victims?.[head] ?? -1
-      isSound &&= count >= 0 && count <= seen && waits >= -1 && waits < Math.max(count, 0)
-    }
-  }
+  const isSound =
+    [seen, pinned].every((n) => Number.isSafeInteger(n) && n >= 0) &&
+    stored >= 0 &&
+    stored <= seen &&
+    counts.every((heads, layer) => isLayerSound(access, { layer, counts: heads, state }))
   if (!isSound) fail('TRIMKV_FORMAT', 'The sequence contradicts itself', { details: { ...state } })
 }
 
