@@ -41,14 +41,19 @@ import { keepFinding } from './keep-finding.mjs'
 
 const worker = fileURLToPath(new URL('worker.mjs', import.meta.url))
 const batchCases = 2500
+/** Fewer cases in one process say nothing about what each of them leaves in memory. */
+const fewestLasting = 600
 const hangMs = 5000
 /** A target with so many findings needs no more. */
 const mostFindings = 50
 /** MiB of JavaScript values: what a case takes beyond this ends its process, which is a finding. */
 const heapLimit = 384
 
+/** @typedef {{ every: number, lasting?: boolean }} Plan how a target wants to be run */
+
 /**
- * Runs all cases of a target in processes of their own. One that crashes or hangs costs its case, not the run.
+ * Runs all cases of a target in processes of their own, those of a lasting target in one. One that crashes or hangs costs
+ * its case, not the run.
  * @param {Run} run
  * @returns {Promise<Outcome>}
  */
@@ -68,11 +73,14 @@ export async function runTarget(run) {
     findings: [],
     coverage: [],
   }
+  const { every, lasting } = await planOf(run)
+  const cases = lasting ? Math.max(run.cases, every * fewestLasting) : run.cases
+  const batch = lasting ? cases : batchCases
   let next = 0
   const work = async (/** @type {number} */ lane) => {
-    while (next < run.cases && outcome.findings.length < mostFindings) {
+    while (next < cases && outcome.findings.length < mostFindings) {
       const first = next
-      next = Math.min(run.cases, next + batchCases)
+      next = Math.min(cases, next + batch)
       await runRange(run, { lane, first, end: next }, { outcome, coverage })
       run.onProgress?.(outcome.cases)
     }
@@ -82,6 +90,20 @@ export async function runTarget(run) {
   return outcome
 }
 
+/** @param {Run} run @param {{ lane: number, first: number, end: number }} range */
+function batchOf({ name, bundle, seed, kept, folder }, { lane, first, end }) {
+  const at = (/** @type {string} */ ending) => join(folder, `${name}-${lane}${ending}`)
+  const paths = { folder: at(''), progress: at('.progress'), results: at(`-${first}-${end}.json`) }
+  return { name, bundle, seed, kept, first, end, mostFindings, ...paths }
+}
+
+/** What a process says of its target that has no cases to run. @param {Run} run @returns {Promise<Plan>} */
+async function planOf(run) {
+  const batch = batchOf(run, { lane: 0, first: 0, end: 0 })
+  await runBatch(batch, run.root)
+  return JSON.parse(readFileSync(batch.results, 'utf8')).plan
+}
+
 /**
  * @param {Run} run
  * @param {{ lane: number, first: number, end: number }} range
@@ -89,13 +111,11 @@ export async function runTarget(run) {
  */
 async function runRange(run, { lane, first, end }, into) {
   if (first >= end || into.outcome.findings.length >= mostFindings) return
-  const { root, name, bundle, seed, kept } = run
-  const at = (/** @type {string} */ ending) => join(run.folder, `${name}-${lane}${ending}`)
-  const paths = { folder: at(''), progress: at('.progress'), results: at(`-${first}-${end}.json`) }
-  const ended = await runBatch({ name, bundle, seed, kept, first, end, ...paths }, root)
-  if (ended === undefined) return addResults(readFileSync(paths.results, 'utf8'), into)
-  const finding = { seed: seed + ended.index, problem: ended.problem }
-  keepFinding({ kept, name, folder: paths.folder }, finding)
+  const batch = batchOf(run, { lane, first, end })
+  const ended = await runBatch(batch, run.root)
+  if (ended === undefined) return addResults(readFileSync(batch.results, 'utf8'), into)
+  const finding = { seed: run.seed + ended.index, problem: ended.problem }
+  keepFinding(batch, finding)
   into.outcome.findings.push(finding)
   into.outcome.cases++
   // What the process had found out before its end went with it.
@@ -108,7 +128,7 @@ async function runRange(run, { lane, first, end }, into) {
  * @param {{ outcome: Outcome & { codes: Record<string, number> }, coverage: BundleCoverage }} into
  */
 function addResults(results, { outcome, coverage }) {
-  const { counts, codes, findings, slowestMs, script, covers } = JSON.parse(results)
+  const { counts, codes, findings, slowestMs, script, plan } = JSON.parse(results)
   outcome.cases += counts.cases
   outcome.accepted += counts.accepted
   outcome.refused += counts.refused
@@ -116,7 +136,7 @@ function addResults(results, { outcome, coverage }) {
   outcome.findings.push(...findings)
   outcome.slowestMs = Math.max(outcome.slowestMs, slowestMs)
   coverage.add(script)
-  outcome.coverage = coverage.of(covers)
+  outcome.coverage = coverage.of(plan.covers)
 }
 
 /**
@@ -126,7 +146,12 @@ function addResults(results, { outcome, coverage }) {
  */
 function runBatch(batch, root) {
   writeFileSync(batch.progress, Buffer.alloc(0))
-  const flags = [`--max-old-space-size=${heapLimit}`, '--max-semi-space-size=4', '--no-warnings']
+  const flags = [
+    `--max-old-space-size=${heapLimit}`,
+    '--max-semi-space-size=4',
+    '--expose-gc',
+    '--no-warnings',
+  ]
   const child = spawn(process.execPath, [...flags, worker, JSON.stringify(batch)], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],

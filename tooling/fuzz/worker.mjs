@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { keepFinding } from './keep-finding.mjs'
+import { growthProblem, keptMemory, startPeak } from './process-memory.mjs'
 
 /**
  * @typedef {object} Batch
@@ -19,6 +20,7 @@ import { keepFinding } from './keep-finding.mjs'
  * @property {number} seed
  * @property {number} first
  * @property {number} end
+ * @property {number} mostFindings after which the rest is not run
  */
 
 /** @type {Batch} */
@@ -29,6 +31,8 @@ const { bundle, seed } = batch
 const memorySlack = 32 * 1024 * 1024
 /** The first cases of a process compile the code under test. */
 const warmCases = 100
+/** Cases of a lasting target between two looks at what the process keeps. */
+const casesPerLook = 1000
 /** An error message that is longer drowns what it says. */
 const longestMessage = 4096
 
@@ -51,10 +55,14 @@ const written = []
 rmSync(batch.folder, { recursive: true, force: true })
 mkdirSync(batch.folder)
 
+/** @param {string} code */
+const isRefusal = (code) =>
+  target.refusals?.includes(code) ?? (code.startsWith('TRIMKV_') && code !== 'TRIMKV_INVARIANT')
+
 /** @param {unknown} error @returns {string | undefined} what is wrong with an error */
 function problemOf(error) {
   const { code, message } = /** @type {{ code?: unknown, message?: unknown }} */ (error)
-  if (typeof code !== 'string' || !code.startsWith('TRIMKV_')) return inspect(error)
+  if (typeof code !== 'string' || !isRefusal(code)) return inspect(error)
   if (typeof message !== 'string' || message.length > longestMessage)
     return `a message of ${String(message).length} characters: ${String(message).slice(0, 200)}`
   codes[code] = (codes[code] ?? 0) + 1
@@ -66,6 +74,30 @@ function note(index, problem) {
   const finding = { seed: seed + index, problem }
   findings.push(finding)
   keepFinding(batch, finding)
+}
+
+const readCounters = () => JSON.stringify(target.counters?.() ?? {})
+let counters = readCounters()
+
+/** However a case ended, nothing of it may be left. @param {number} index */
+function compareCounters(index) {
+  const now = readCounters()
+  if (now !== counters) note(index, `${now} after the case, ${counters} before`)
+  // What one case left is not the fault of the next.
+  counters = now
+}
+
+/** @type {import('./process-memory.mjs').KeptMemory | undefined} */
+let kept
+
+/** @param {number} index */
+async function compareKept(index) {
+  const last = index + target.every >= batch.end
+  if (counts.cases !== warmCases && counts.cases % casesPerLook !== 0 && !last) return
+  const now = await keptMemory()
+  const problem = kept && growthProblem(now, kept)
+  if (problem) note(index, `${problem}, ${counts.cases} cases after the start`)
+  if (problem || counts.cases === warmCases) kept = now
 }
 
 /** @param {number} index */
@@ -81,7 +113,7 @@ async function runCase(index) {
     written.push(name)
     bytes += Buffer.byteLength(content)
   }
-  const before = process.resourceUsage().maxRSS * 1024
+  const risen = startPeak()
   const started = performance.now()
   try {
     await run(batch.folder)
@@ -92,16 +124,22 @@ async function runCase(index) {
     else note(index, problem)
   }
   slowestMs = Math.max(slowestMs, performance.now() - started)
-  const taken = process.resourceUsage().maxRSS * 1024 - before
+  const taken = risen()
   if (counts.cases > warmCases && taken > 2 * bytes + memorySlack)
     note(index, `${taken} bytes of memory for files of ${bytes}`)
+  compareCounters(index)
 }
 
-for (let index = batch.first; index < batch.end; index++) if (index % target.every === 0) await runCase(index)
+for (let index = batch.first; index < batch.end && findings.length < batch.mostFindings; index++) {
+  if (index % target.every !== 0) continue
+  await runCase(index)
+  if (target.lasting) await compareKept(index)
+}
 
+const { covers, every, lasting } = target
 const { result } = await inspector.post('Profiler.takePreciseCoverage')
 const script = result.find(({ url }) => url === pathToFileURL(bundle).href)
 writeFileSync(
   batch.results,
-  JSON.stringify({ counts, codes, findings, slowestMs, script, covers: target.covers }),
+  JSON.stringify({ counts, codes, findings, slowestMs, script, plan: { covers, every, lasting } }),
 )

@@ -107,6 +107,7 @@ export const target: FuzzTarget = fuzzTarget({
     'packages/engine/src/session/session-settings.ts',
     'packages/cache/src/seat-image.ts',
   ],
+  counters: () => ({ tensors: model.device.liveTensors(), bytes: model.device.bytes() }),
   createCase: (random) => ({
     files: { session: mutatedFile(random) },
     run: (folder) => readAll(join(folder, 'session')),

@@ -5,7 +5,7 @@ export interface FuzzCase {
   /** Files to write before {@link FuzzCase.run}, by name; kept when the case is a finding. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
   /**
-   * Does what is under test. An error with a code of this project is an answer like another; any other error is a
+   * Does what is under test. An error that the target refuses with is an answer like another; any other error is a
    * finding, and so are a crash, a hang and memory beyond twice the files.
    * @param folder holds the files
    */
@@ -18,20 +18,35 @@ export interface FuzzTarget {
   readonly covers: readonly string[]
   /** Runs one in so many of the cases asked for: where a case is as much work as ten of another target. */
   readonly every: number
+  /** Runs all cases in one process, and some hundreds at least: what each leaves in memory adds up, and is compared. */
+  readonly lasting: boolean
+  /** Codes of the errors that are an answer. Default: all of this project but TRIMKV_INVARIANT, a promise it broke. */
+  readonly refusals?: readonly string[]
+  /** What a case must leave as it was, however it ended: the tensors of a device, its bytes. */
+  readonly counters?: () => Readonly<Record<string, number>>
   /** The same seed gives the same case. */
   createCase(seed: number): FuzzCase
 }
 
+/** {@link FuzzTarget}, with `every` 1 and not `lasting` unless said. */
+interface FuzzTargetParts
+  extends Omit<FuzzTarget, 'every' | 'lasting' | 'createCase'>,
+    Partial<Pick<FuzzTarget, 'every' | 'lasting'>> {
+  readonly createCase: (random: SeededRandom) => FuzzCase
+}
+
 /** Makes a target of a function that draws one case. */
 export const fuzzTarget = ({
-  covers,
   every = 1,
+  lasting = false,
   createCase,
-}: {
-  readonly covers: readonly string[]
-  readonly every?: number
-  readonly createCase: (random: SeededRandom) => FuzzCase
-}): FuzzTarget => ({ covers, every, createCase: (seed) => createCase(seededRandom(seed)) })
+  ...parts
+}: FuzzTargetParts): FuzzTarget => ({
+  ...parts,
+  every,
+  lasting,
+  createCase: (seed) => createCase(seededRandom(seed)),
+})
 
 /** One of `items`. */
 export const pick = <T>(random: SeededRandom, items: readonly T[]): T =>
