@@ -79,13 +79,13 @@ describe('a session that cannot be made', () => {
   )
 
   it('leaves nothing behind when the address space ends', async () => {
-    using session = createSession(model, { policy: 'full' }, { batch: 1, maxTokens: 60 })
+    using session = createSession(model, { policy: 'full' }, { batch: 1, maxTokens: 60, grows: true })
     session.begin(0, 60)
     for await (const _ of prefill(session, { seat: 0, ids, output: 'none' }));
     const now = taken()
     const { kvHeads, headDim } = model.spec
-    // Of the 2^47 bytes of a process, keys and values of one layer take half.
-    const maxTokens = 2 ** 45 / (kvHeads * headDim * 4)
+    // Of the 2^47 bytes of a process, keys and values of each layer take a quarter.
+    const maxTokens = 2 ** 44 / (kvHeads * headDim * 4)
     const forked = forkSession({ session, seat: 0 }, { maxTokens })
     await expect(forked).rejects.toMatchObject({ code: 'TRIMKV_OUT_OF_MEMORY' })
     expect(taken()).toEqual(now)
