@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseModelConfig, type TensorToWrite, writeModel } from '@trimkv/io'
+import { openModelFolder, parseModelConfig, type TensorToWrite, writeModel } from '@trimkv/io'
 import { mapWeights, specOf } from '@trimkv/models'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { killWhileWriting, run, unfinishedFiles } from './command-line.ts'
@@ -24,7 +24,13 @@ const config = {
   tie_word_embeddings: false,
 }
 
-/** A model with a file beside its weights; both tell models apart, and so do the weights. */
+/** A file that only one of the models has, and that would be read with the other. */
+const ownFiles: Readonly<Record<number, Record<string, string>>> = {
+  10_000: { 'chat_template.jinja': '{{ messages[0].content }}' },
+  20_000: { 'generation_config.json': '{"eos_token_id": [7]}' },
+}
+
+/** A model with files beside its weights; all tell models apart, and so do the weights. */
 async function makeModel(folder: string, theta: number): Promise<void> {
   const raw = { ...config, rope_theta: theta }
   const tensors: Record<string, TensorToWrite> = {}
@@ -33,7 +39,7 @@ async function makeModel(folder: string, theta: number): Promise<void> {
     for (let i = 0; i < data.length; i++) data[i] = Math.imul(i + theta, 2_654_435_761) / 2 ** 33
     tensors[name] = { dtype: 'f32', shape, data }
   })
-  await writeModel(folder, { config: raw, tensors, files: { 'notes.txt': `${theta}` } })
+  await writeModel(folder, { config: raw, tensors, files: { 'notes.txt': `${theta}`, ...ownFiles[theta] } })
 }
 
 /** What a folder holds that is not unfinished. */
@@ -159,7 +165,7 @@ describe('convert MODEL --weights', () => {
       const now = contentOf(out)
       // Between taking away one configuration and putting the next in its place.
       if (now['config.json'] === undefined) {
-        expect((await run(['inspect', out])).code).toBeGreaterThan(0)
+        await expect(openModelFolder(out)).rejects.toMatchObject({ code: 'TRIMKV_NOT_FOUND' })
         continue
       }
       expect([before, conversion.content]).toContainEqual(now)
@@ -168,6 +174,7 @@ describe('convert MODEL --weights', () => {
     expect(left).toBeGreaterThan(0)
     expect((await run(convertTo(conversions[2]!, out))).code).toBe(0)
     expect(contentOf(out)).toEqual(conversions[2]!.content)
+    expect(contentOf(out)).not.toHaveProperty(['chat_template.jinja'])
     // Those of the last killed run were there until now.
     expect(unfinishedFiles(out)).toEqual([])
   })
@@ -195,4 +202,12 @@ describe('convert MODEL --weights', () => {
       expect(unfinishedFiles(out)).toEqual([])
     },
   )
+
+  it('says that the disk is full where not even a folder can be made', async (context) => {
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m,nr_inodes=1', 'tmpfs', home])
+    if (mounted.status !== 0) context.skip('a small file system cannot be mounted here')
+    const { code, stderr } = await run(convertTo(conversions[0]!, out))
+    expect(stderr).toMatch(/out cannot be made[\s\S]*ENOSPC[\s\S]*free some space/)
+    expect(code).toBe(1)
+  })
 })

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fail, TrimError } from '@trimkv/tensor'
@@ -18,6 +19,8 @@ const chunkBytes = 64 * 1024 * 1024
 
 /** A file that lies whole beside its place. Removed when it is disposed before it was put there. */
 export interface StagedFile extends AsyncDisposable {
+  /** Where it lies until then. */
+  readonly unfinishedPath: string
   /** Puts it in its place: readers see the old file or this one. */
   commit(): Promise<void>
 }
@@ -38,6 +41,7 @@ export async function stageFile(path: string, content: FileContent): Promise<Sta
   }
   let isPlaced = false
   return {
+    unfinishedPath: temporary,
     async commit() {
       await rename(temporary, path).catch((cause: unknown) => cannotWrite(path, cause))
       isPlaced = true
@@ -62,14 +66,54 @@ export async function writeAtomically(path: string, content: FileContent): Promi
 
 function cannotWrite(path: string, cause: unknown): never {
   if (TrimError.isInstance(cause)) throw cause
+  return storageFailure(`${path} cannot be written`, {
+    cause,
+    hint: 'check that the folder exists and is writable',
+    details: { file: path },
+  })
+}
+
+/** @throws always: `TRIMKV_DISK` when the cause is a full disk, else `TRIMKV_IO` */
+function storageFailure(
+  what: string,
+  { cause, hint, details }: { cause: unknown; hint: string; details: Readonly<Record<string, unknown>> },
+): never {
   const { code, message } = cause as NodeJS.ErrnoException
   const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-  return fail(isFull ? 'TRIMKV_DISK' : 'TRIMKV_IO', `${path} cannot be written`, {
+  return fail(isFull ? 'TRIMKV_DISK' : 'TRIMKV_IO', what, {
     why: [message],
-    hint: isFull ? 'free some space' : 'check that the folder exists and is writable',
-    details: { file: path },
+    hint: isFull ? 'free some space' : hint,
+    details,
     cause,
   })
+}
+
+/**
+ * Makes a folder and those it lies in, where they do not exist.
+ * @throws TrimError `TRIMKV_DISK` when the disk is full, else `TRIMKV_IO`
+ */
+export function makeFolder(folder: string): void {
+  try {
+    // The asynchronous one says that there is no such folder where the disk is full.
+    mkdirSync(folder, { recursive: true })
+  } catch (cause) {
+    storageFailure(`${folder} cannot be made`, {
+      cause,
+      hint: 'check that it may be made there',
+      details: { folder },
+    })
+  }
+}
+
+/** @throws TrimError `TRIMKV_IO` when a file that is there cannot be removed */
+export async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true }).catch((cause: unknown) =>
+    storageFailure(`${path} cannot be removed`, {
+      cause,
+      hint: 'check that the folder is writable',
+      details: { file: path },
+    }),
+  )
 }
 
 async function writeSynced(path: string, pieces: Pieces): Promise<void> {

@@ -1,4 +1,4 @@
-export { type FileContent, writeAtomically } from './atomic-write.ts'
+export { type FileContent, makeFolder, writeAtomically } from './atomic-write.ts'
 export { type ChatMessage, type ChatOptions, type ChatTemplate, loadChatTemplate } from './chat-template.ts'
 export { type FileReader, openFileReader } from './file-reader.ts'
 export {
@@ -39,7 +39,7 @@ export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer.t
 export { openTorchFile } from './torch-file.ts'
 export { removeAbandoned, unfinishedPath } from './unfinished-files.ts'
 export { isStoredInPlace, quantisedPieces, readStored, storedPieces } from './weight-rows.ts'
-export { type FilesToWrite, writeFolder } from './write-folder.ts'
+export { type FilesToWrite, modelFilesIn, writeFolder, writeModelFolder } from './write-folder.ts'
 export { type GatesToWrite, writeGates, writeTorchGates } from './write-gates.ts'
 export { type ModelToWrite, writeModel } from './write-model.ts'
 export { safetensorsPieces, writeSafetensors } from './write-safetensors.ts'

@@ -1,13 +1,14 @@
-import { mkdir, realpath, statfs } from 'node:fs/promises'
+import { realpath, statfs } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import {
   type ModelSource,
+  makeFolder,
   quantisedPieces,
   safetensorsPieces,
   storedPieces,
   type TensorEntry,
   type TensorToStream,
-  writeFolder,
+  writeModelFolder,
 } from '@trimkv/io'
 import { bindWeights, type DecoderSpec, type StoredWeight, specOf, storedWeights } from '@trimkv/models'
 import {
@@ -106,7 +107,7 @@ async function refuseSameFolder(model: string, folder: string): Promise<void> {
 /**
  * Writes a model with its matrices quantised: made once, then mapped like any other checkpoint. Norms and biases keep their
  * dtype; a tied embedding is quantised with the head. Tensors go through memory piece by piece. The files
- * are put in their places together, as `writeFolder` does.
+ * are put in their places together and replace a model that is there, as `writeModelFolder` does.
  * @param model a folder as `loadModel` takes it, or a GGUF file
  * @param folder made where it does not exist
  * @throws TRIMKV_OPTION when the model is quantised or lies in `folder`, TRIMKV_DISK before anything is written when the weights do
@@ -145,15 +146,13 @@ export async function quantiseModel(
     }),
   )
   const bytesAfter = Object.values(tensors).reduce((sum, tensor) => sum + bytesOf(tensor), 0)
-  await mkdir(folder, { recursive: true }).catch((cause: Error) =>
-    fail('TRIMKV_IO', `${folder} cannot be made`, { why: [cause.message], cause }),
-  )
+  makeFolder(folder)
   await refuseSameFolder(model, folder)
   await checkSpace(folder, bytesAfter)
   const side = [...(await source.sideFiles())].map(([name, content]) => [basename(name), content] as const)
   const weights = safetensorsPieces(tensors, { format: 'pt' })
   const content = { 'model.safetensors': weights, ...Object.fromEntries(side) }
-  const files = await writeFolder(folder, source.config.raw, content).catch((error: unknown) => {
+  const files = await writeModelFolder(folder, source.config.raw, content).catch((error: unknown) => {
     options.signal?.throwIfAborted()
     throw error
   })

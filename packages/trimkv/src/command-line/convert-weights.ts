@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { quantiseModel } from '@trimkv/engine'
+import { modelFilesIn } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
 import { bytesText, countText } from '../terminal/number-text.ts'
 import { startProgress } from '../terminal/progress.ts'
@@ -23,11 +23,11 @@ export async function convertWeights(
   { model, weights, out, force, json }: Conversion,
   { terminal, signal }: Pick<CommandContext, 'terminal' | 'signal'>,
 ): Promise<void> {
-  const found = ['config.json', 'model.safetensors']
-    .map((name) => join(out, name))
-    .find((path) => existsSync(path))
+  const [found] = await modelFilesIn(out)
   if (found !== undefined && !force) {
-    fail('TRIMKV_OPTION', `${found} exists`, { hint: 'choose another folder, or replace it with --force' })
+    fail('TRIMKV_OPTION', `${join(out, found)} exists`, {
+      hint: 'choose another folder, or replace it with --force',
+    })
   }
   using progress = startProgress(terminal, { label: `converting to ${weights}`, unit: 'million weights' })
   const result = await quantiseModel(await modelFolder(model, process.env), out, {
