@@ -1,11 +1,11 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type GenerateOptions, generate, loadModel, score } from '@trimkv/engine'
-import { openSafetensors } from '@trimkv/io'
-import { referenceModelDir } from '@trimkv/reference-model'
+import { type GenerateOptions, generate, loadModel, type Model, quantiseModel, score } from '@trimkv/engine'
+import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from './command-line.ts'
+import { fillScales, fillWeight } from './damaged-weights.ts'
 import { goldenPath } from './golden.ts'
 
 let home: string
@@ -34,21 +34,30 @@ function withJson(dir: string, name: string, change: (json: Json) => Json): stri
 /** A copy of the reference model with every element of one weight replaced. */
 async function withWeight(name: RegExp, value: number): Promise<string> {
   const copy = copyOf(referenceModelDir)
-  const { tensors, files } = await openSafetensors(join(copy, 'model.safetensors'))
-  const entry = [...tensors.values()].find((tensor) => name.test(tensor.name))!
-  const path = files[0]!.path
-  const bytes = readFileSync(path)
-  const float = Buffer.alloc(4)
-  float.writeFloatBE(value)
-  const width = { F32: 4, BF16: 2, F16: 2 }[entry.fileDtype as 'F32' | 'BF16' | 'F16']
-  if (entry.fileDtype === 'F16') throw new Error('weights in f16 are not made here')
-  const element = Buffer.from(float.subarray(0, width)).reverse()
-  bytes.fill(element, entry.byteOffset, entry.byteOffset + entry.byteLength)
-  writeFileSync(path, bytes)
+  await fillWeight(join(copy, 'model.safetensors'), name, value)
   return copy
 }
 
 const prompt = 'put key barn . find key'
+
+const tries: readonly GenerateOptions[] = [
+  {},
+  { temperature: 1 },
+  { policy: 'h2o', budget: 6, buffer: 2 },
+  { policy: 'knorm', budget: 6 },
+]
+
+/** Each try ends in an answer of full length, or in an error that says what is wrong. */
+async function answers(model: Model, options: readonly GenerateOptions[], message: RegExp): Promise<void> {
+  const before = model.device.liveTensors()
+  for (const tried of options) {
+    const answer = generate(model, prompt, { maxNewTokens: 8, ignoreEnd: true, ...tried }).result()
+    const outcome = await answer.catch((error: unknown) => error as Error & { code: string })
+    if (outcome instanceof Error) expect(outcome.message).toMatch(message)
+    else expect(outcome.ids).toHaveLength(8)
+  }
+  expect(model.device.liveTensors()).toBe(before)
+}
 
 describe('weights that are no numbers', () => {
   const places = {
@@ -64,19 +73,7 @@ describe('weights that are no numbers', () => {
   it.each(cases)('%s %s: an answer or an error that names the weights', async (place, value) => {
     const dir = await withWeight(places[place as keyof typeof places], values[value as keyof typeof values])
     using model = await loadModel(dir, { threads: 2 })
-    const before = model.device.liveTensors()
-    for (const options of [
-      {},
-      { temperature: 1 },
-      { policy: 'h2o', budget: 6, buffer: 2 },
-      { policy: 'knorm', budget: 6 },
-    ] satisfies GenerateOptions[]) {
-      const answer = generate(model, prompt, { maxNewTokens: 8, ignoreEnd: true, ...options }).result()
-      const outcome = await answer.catch((error: unknown) => error as Error & { code: string })
-      if (outcome instanceof Error) expect(outcome.message).toMatch(/NaN[\s\S]*weights are damaged/)
-      else expect(outcome.ids).toHaveLength(8)
-    }
-    expect(model.device.liveTensors()).toBe(before)
+    await answers(model, tries, /NaN[\s\S]*weights are damaged/)
   })
 
   it('are refused by name on the command line', async () => {
@@ -90,6 +87,72 @@ describe('weights that are no numbers', () => {
     const outcome = await score(model, prompt).catch((error: unknown) => error as Error)
     if (outcome instanceof Error) expect(outcome).toMatchObject({ code: expect.stringMatching(/^TRIMKV_/) })
     else expect(outcome.perplexity).toBeNaN()
+  })
+})
+
+describe('gates that are no numbers', () => {
+  const places = { 'a weight': /layers\.0\..*weight/, 'a bias': /layers\.1\..*bias/ }
+  const values = { NaN: Number.NaN, '+∞': Infinity, '−∞': -Infinity }
+  const cases = Object.keys(places).flatMap((place) =>
+    Object.keys(values).map((value) => [place, value] as const),
+  )
+
+  it.each(cases)(
+    '%s %s: they choose what is kept, always the same, and nothing else',
+    async (place, value) => {
+      const gates = copyOf(referenceGatesDir)
+      const path = join(gates, 'retention_gates.safetensors')
+      await fillWeight(path, places[place as keyof typeof places], values[value as keyof typeof values])
+      using model = await loadModel(referenceModelDir, { gates, threads: 2 })
+      const before = model.device.liveTensors()
+      const idsOf = async (options: GenerateOptions) =>
+        (await generate(model, prompt, { maxNewTokens: 8, ignoreEnd: true, ...options }).result()).ids
+      const cut = { policy: 'trimkv', budget: 6 } as const
+      const ids = await idsOf(cut)
+      expect(ids).toHaveLength(8)
+      expect(await idsOf(cut)).toEqual(ids)
+      expect(await idsOf({ policy: 'trimkv', budget: 64 })).toEqual(await idsOf({ policy: 'full' }))
+      expect(model.device.liveTensors()).toBe(before)
+    },
+  )
+})
+
+describe.each(['q8', 'q4'] as const)('scales in %s that are no numbers', (weights) => {
+  let whole: string
+  beforeAll(async () => {
+    whole = join(home, weights)
+    await quantiseModel(referenceModelDir, whole, { weights })
+  })
+
+  it.each([
+    ['NaN', 0x7e00],
+    ['+∞', 0x7c00],
+    ['−∞', 0xfc00],
+    ['NaN of another kind', 0xffff],
+  ])('%s: an answer or an error that names the weights', async (_, bits) => {
+    for (const place of [/embed_tokens/, /layers\.1\..*down_proj/]) {
+      const dir = copyOf(whole)
+      await fillScales(join(dir, 'model.safetensors'), place, bits)
+      using model = await loadModel(dir, { threads: 2 })
+      await answers(model, tries, /NaN[\s\S]*weights are damaged/)
+    }
+  })
+})
+
+describe('weights that cannot be quantised', () => {
+  it.each([
+    ['q4', 1e6, /at most 524032/],
+    ['q8', 1e7, /at most 8319008/],
+    ['q8', Number.NaN, /weights are damaged/],
+    ['q4', Infinity, /weights are damaged/],
+  ] as const)('to %s, %d, are refused by name', async (weights, value, message) => {
+    const out = join(home, `never-${copies}`)
+    const model = await withWeight(/layers\.1\..*down_proj/, value)
+    const { code, stderr } = await run(['convert', model, '--weights', weights, '--out', out])
+    expect(stderr).toMatch(/tensor "model\.layers\.1\.mlp\.down_proj\.weight" cannot become/)
+    expect(stderr).toMatch(message)
+    expect(code).toBe(1)
+    expect(readdirSync(out)).toEqual([])
   })
 })
 
