@@ -18,12 +18,13 @@ const windowTokens = 500
 const looks = 20
 
 /**
- * Memory of its own once garbage is collected and given back, which JavaScript does in its own time: the least of some looks
- * a moment apart.
+ * Memory of its own once garbage is collected. V8 keeps room for young objects, tens of megabytes, until a collection of its own
+ * choosing, and gives back a moment later what is free: the least of some looks is what stays.
  */
-async function settledBytes(): Promise<number> {
+async function settled(reader: SessionReader): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   for (let look = 0; look < looks; look++) {
+    await reader.decode(windowTokens)
     globalThis.gc?.()
     await setTimeout(100)
     least = Math.min(least, residentMemory().anonymousNow)
@@ -38,19 +39,22 @@ async function run(options: {
 }): Promise<SoakPoint[]> {
   const { threads, budget, tokens } = options
   using model = await loadModel(referenceModelDir, { threads, gates: referenceGatesDir })
-  const maxTokens = tokens.at(-1)! + 1
+  const maxTokens = tokens.at(-1)! + looks * windowTokens + 1
   await using reader = new SessionReader(model, { policy: 'trimkv', budget, exact: true, maxTokens })
   await reader.read([1])
   const points: SoakPoint[] = []
-  const kept = tokens[0]! / 10 / windowTokens
-  let rates: number[] = []
-  for (let read = 1; read < tokens.at(-1)!; read += windowTokens) {
-    const start = performance.now()
-    await reader.decode(windowTokens)
-    rates = [...rates.slice(-kept + 1), (1000 * windowTokens) / (performance.now() - start)]
-    const point = tokens[points.length]!
-    if (read + windowTokens < point) continue
-    points.push({ tokens: point, residentBytes: await settledBytes(), rate: median(rates) })
+  const counted = tokens[0]! / 10 / windowTokens
+  let read = 1
+  for (const point of tokens) {
+    const rates: number[] = []
+    while (read < point) {
+      const start = performance.now()
+      await reader.decode(windowTokens)
+      rates.push((1000 * windowTokens) / (performance.now() - start))
+      read += windowTokens
+    }
+    points.push({ tokens: point, rate: median(rates.slice(-counted)), residentBytes: await settled(reader) })
+    read += looks * windowTokens
   }
   return points
 }

@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -12,16 +13,17 @@ const jiti = join(dirname(createRequire(import.meta.url).resolve('jiti/package.j
  * @param options what it gets from {@link childOptions}
  * @returns what it gives to {@link answer}
  */
-export function runChild<Result>(file: string, options: object): Promise<Result> {
+export async function runChild<Result>(file: string, options: object): Promise<Result> {
   const script = fileURLToPath(new URL(file, import.meta.url))
   const child = fork(jiti, [script, JSON.stringify(options)], { execArgv: ['--expose-gc'] })
-  return new Promise((resolve, reject) => {
-    child.once('message', (result) => resolve(result as Result))
-    child.once('error', reject)
-    child.once('exit', (code) => {
-      reject(new TrimError('TRIMKV_DEVICE', { what: `${file} ended with ${code} and no answer` }))
-    })
+  let answered: { readonly result: Result } | undefined
+  child.once('message', (result) => {
+    answered = { result: result as Result }
   })
+  // Also after an answer: what a child used of the processors counts as this process's own once it is gone.
+  const [[code]] = await Promise.all([once(child, 'exit'), once(child, 'disconnect')])
+  if (answered) return answered.result
+  throw new TrimError('TRIMKV_DEVICE', { what: `${file} ended with ${code} and no answer` })
 }
 
 /** In the child: the options it was started with. */

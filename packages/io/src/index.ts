@@ -16,6 +16,7 @@ export type { JsonObject } from './json-file.ts'
 export { type ModelConfig, type ModelFamily, parseModelConfig, readModelConfig } from './model-config.ts'
 export { type ModelSource, openModelFolder } from './model-source.ts'
 export {
+  isOfEarlierBoot,
   isOfThisSpace,
   isRunning,
   type LockOwner,

@@ -10,6 +10,8 @@ export interface ProcessOwner {
   readonly started: string | null
   /** Where its number means this process: one boot of one machine, and in it one container. */
   readonly space: string
+  /** Since when its machine runs; null where a machine cannot be told from others. */
+  readonly boot: { readonly machine: string; readonly id: string } | null
 }
 
 /** A process that holds a lock. */
@@ -22,13 +24,23 @@ export interface LockOwner extends ProcessOwner {
 export async function ownProcess(): Promise<ProcessOwner> {
   const { pid } = process
   const started = (await processStat(pid))?.started ?? null
-  return { pid, host: hostname(), started, space: await processSpace() }
+  return { pid, host: hostname(), started, space: await processSpace(), boot: await findBoot() }
 }
 
+const shortHash = (...texts: readonly string[]): string =>
+  createHash('sha256').update(texts.join('\n')).digest('hex').slice(0, 8)
+const readBoot = (): Promise<string> => readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
+
 async function findProcessSpace(): Promise<string> {
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
   const container = await readlink('/proc/self/ns/pid').catch(() => '')
-  return createHash('sha256').update(`${hostname()}\n${boot}\n${container}`).digest('hex').slice(0, 8)
+  return shortHash(hostname(), await readBoot(), container)
+}
+
+async function findBoot(): Promise<ProcessOwner['boot']> {
+  const machine = await readFile('/etc/machine-id', 'utf8').catch(() => '')
+  const boot = await readBoot()
+  if (machine.trim() === '' || boot === '') return null
+  return { machine: shortHash(hostname(), machine), id: shortHash(boot) }
 }
 
 let known: Promise<string> | undefined
@@ -37,6 +49,12 @@ const processSpace = (): Promise<string> => (known ??= findProcessSpace())
 /** Whether {@link isRunning} can tell of a process: a name of a machine alone does not say so, containers may share it. */
 export const isOfThisSpace = async ({ space }: Pick<ProcessOwner, 'space'>): Promise<boolean> =>
   space === (await processSpace())
+
+/** Whether a process ran on this machine before it was started again, as after a power cut: it is gone. */
+export async function isOfEarlierBoot({ boot }: Pick<ProcessOwner, 'boot'>): Promise<boolean> {
+  const own = await findBoot()
+  return own !== null && own.machine === boot?.machine && own.id !== boot.id
+}
 
 /** The owner that a lock names; undefined for a text that names none. */
 export function parseLockOwner(text: string): LockOwner | undefined {

@@ -27,9 +27,10 @@ async function otherProcess(): Promise<{ pid: number; kill(): Promise<void> }> {
   return { pid: child.pid!, kill }
 }
 
+const own = await ownProcess()
+
 /** What a lock says whose owner is this process but for some of it. */
-const ownerText = async (owner: Partial<ProcessOwner>): Promise<string> =>
-  JSON.stringify({ ...(await ownProcess()), token: 'a1', ...owner })
+const ownerText = (owner: Partial<ProcessOwner>): string => JSON.stringify({ ...own, token: 'a1', ...owner })
 
 describe('lockFolder', () => {
   it('lets one in, and the next when the first is done', async () => {
@@ -42,7 +43,7 @@ describe('lockFolder', () => {
 
   it('waits for a process that runs, and takes over from one that is gone', async () => {
     const other = await otherProcess()
-    const text = await ownerText({ pid: other.pid, started: null })
+    const text = ownerText({ pid: other.pid, started: null })
     await writeFile(lockFile(), text)
     await expect(lockFolder(folder)).rejects.toMatchObject(held)
     expect(await readFile(lockFile(), 'utf8')).toBe(text)
@@ -52,7 +53,7 @@ describe('lockFolder', () => {
   })
 
   it.runIf(process.platform === 'linux')('knows a number that was given to another process', async () => {
-    await writeFile(lockFile(), await ownerText({ started: '1' }))
+    await writeFile(lockFile(), ownerText({ started: '1' }))
     await using _lock = await lockFolder(folder)
     expect(JSON.parse(await readFile(lockFile(), 'utf8')).started).not.toBe('1')
   })
@@ -61,7 +62,7 @@ describe('lockFolder', () => {
     const other = await otherProcess()
     await other.kill()
     for (const text of [
-      await ownerText({ pid: other.pid, started: null, space: '00000000' }),
+      ownerText({ pid: other.pid, started: null, space: '00000000' }),
       JSON.stringify({ pid: 1, host: 'elsewhere', started: null, token: 'a1' }),
       '',
       '{"pid":',
@@ -73,10 +74,20 @@ describe('lockFolder', () => {
     }
   })
 
+  it.runIf(own.boot)('takes over from before the machine was started again', async () => {
+    const before = { space: '00000000', boot: { ...own.boot!, id: '00000000' } }
+    await writeFile(lockFile(), ownerText({ ...before, boot: { ...before.boot, machine: '00000000' } }))
+    await expect(lockFolder(folder)).rejects.toMatchObject(held)
+    // Its number may be another process's by now, such as ours.
+    await writeFile(lockFile(), ownerText(before))
+    await using _lock = await lockFolder(folder)
+    expect(JSON.parse(await readFile(lockFile(), 'utf8'))).toMatchObject(own)
+  })
+
   it('gives a stale lock to exactly one of many', async () => {
     const other = await otherProcess()
     await other.kill()
-    const stale = await ownerText({ pid: other.pid, started: null })
+    const stale = ownerText({ pid: other.pid, started: null })
     for (let round = 0; round < 20; round++) {
       await writeFile(lockFile(), stale)
       const takers = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)))

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isOfThisSpace, isRunning, type LockOwner, ownProcess, parseLockOwner } from '@trimkv/io'
+import {
+  isOfEarlierBoot,
+  isOfThisSpace,
+  isRunning,
+  type LockOwner,
+  ownProcess,
+  parseLockOwner,
+} from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
 
 const attempts = 10
@@ -9,7 +16,7 @@ const attempts = 10
 /**
  * Takes the lock of a folder until it is disposed. A lock whose process is gone is taken over.
  * @throws TrimError `TRIMKV_LOCKED` when a process that runs holds it, or one that cannot be asked for: of
- *   another machine or container, or from before this machine was started
+ *   another machine or container
  */
 export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   const file = join(folder, 'train.lock')
@@ -37,10 +44,11 @@ async function removeIfStale(file: string, own: string): Promise<void> {
   if (text === undefined) return
   const owner = parseLockOwner(text)
   if (!owner) locked(file, 'it does not say by whom')
-  if (!(await isOfThisSpace(owner))) {
-    locked(file, `by process ${owner.pid} of another machine, container or boot (${owner.host})`)
+  if (!(await isOfEarlierBoot(owner))) {
+    if (!(await isOfThisSpace(owner)))
+      locked(file, `by process ${owner.pid} of another machine or container (${owner.host})`)
+    if (await isRunning(owner)) locked(file, `by process ${owner.pid}`)
   }
-  if (await isRunning(owner)) locked(file, `by process ${owner.pid}`)
   // Who has the claim is the only one that may remove this very lock, and looks once more whether it is still there.
   const claim = `${file}.${owner.token}`
   if (!(await succeeds(link(own, claim), 'EEXIST'))) return
