@@ -15,18 +15,19 @@ export interface SoakPoint {
 }
 
 const windowTokens = 500
-const looks = 20
+const looks = 4
+const idleMs = 6000
 
 /**
- * Memory of its own once garbage is collected. V8 keeps room for young objects, tens of megabytes, until a collection of its own
- * choosing, and gives back a moment later what is free: the least of some looks is what stays.
+ * Memory of its own once garbage is collected and what is free is given back. V8 gives back its room for young objects, tens of
+ * megabytes, when it collects after seconds in which little was made.
  */
-async function settled(reader: SessionReader): Promise<number> {
+async function settledBytes(): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   for (let look = 0; look < looks; look++) {
-    await reader.decode(windowTokens)
-    globalThis.gc?.()
-    await setTimeout(100)
+    await setTimeout(idleMs)
+    for (let i = 0; i < 3; i++) globalThis.gc!()
+    await setTimeout(200)
     least = Math.min(least, residentMemory().anonymousNow)
   }
   return least
@@ -39,7 +40,7 @@ async function run(options: {
 }): Promise<SoakPoint[]> {
   const { threads, budget, tokens } = options
   using model = await loadModel(referenceModelDir, { threads, gates: referenceGatesDir })
-  const maxTokens = tokens.at(-1)! + looks * windowTokens + 1
+  const maxTokens = tokens.at(-1)! + 1
   await using reader = new SessionReader(model, { policy: 'trimkv', budget, exact: true, maxTokens })
   await reader.read([1])
   const points: SoakPoint[] = []
@@ -53,8 +54,7 @@ async function run(options: {
       rates.push((1000 * windowTokens) / (performance.now() - start))
       read += windowTokens
     }
-    points.push({ tokens: point, rate: median(rates.slice(-counted)), residentBytes: await settled(reader) })
-    read += looks * windowTokens
+    points.push({ tokens: point, rate: median(rates.slice(-counted)), residentBytes: await settledBytes() })
   }
   return points
 }

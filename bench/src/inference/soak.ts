@@ -4,15 +4,15 @@ import type { SoakPoint } from './soak-run.ts'
 
 const budget = 64
 const tokens = [100_000, 1_000_000]
+/** Code that was compiled stays: V8 forgets some of it, megabytes, when it likes. */
+const keepCode = ['--no-flush-bytecode']
 
 /** A million tokens through the bundled model: nothing grows, nothing slows down. */
 export async function soakSection({ threads, print }: SectionOptions): Promise<SectionResult> {
   print(`Decoding ${tokens.at(-1)} tokens: some minutes`)
-  const [early, late] = (await runChild<SoakPoint[]>('../inference/soak-run.ts', {
-    threads,
-    budget,
-    tokens,
-  })) as [SoakPoint, SoakPoint]
+  const options = { threads, budget, tokens }
+  const points = await runChild<SoakPoint[]>('../inference/soak-run.ts', options, keepCode)
+  const [early, late] = points as [SoakPoint, SoakPoint]
   return {
     about: `The bundled model, trimkv with ${budget} tokens per head, eviction after every token, ${threads} threads`,
     figures: [

@@ -11,11 +11,16 @@ const jiti = join(dirname(createRequire(import.meta.url).resolve('jiti/package.j
 /**
  * Runs a file of this folder in a process of its own, whose memory is its alone.
  * @param options what it gets from {@link childOptions}
+ * @param flags of Node, for that process
  * @returns what it gives to {@link answer}
  */
-export async function runChild<Result>(file: string, options: object): Promise<Result> {
+export async function runChild<Result>(
+  file: string,
+  options: object,
+  flags: readonly string[] = [],
+): Promise<Result> {
   const script = fileURLToPath(new URL(file, import.meta.url))
-  const child = fork(jiti, [script, JSON.stringify(options)], { execArgv: ['--expose-gc'] })
+  const child = fork(jiti, [script, JSON.stringify(options)], { execArgv: ['--expose-gc', ...flags] })
   let answered: { readonly result: Result } | undefined
   child.once('message', (result) => {
     answered = { result: result as Result }
