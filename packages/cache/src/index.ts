@@ -39,6 +39,7 @@ export {
   type PooledBudget,
   type Positions,
   type Preset,
+  type PresetCache,
   perHead,
   perLayer,
   pooled,
