@@ -8,8 +8,9 @@ import { SessionReader } from './reader.ts'
 /** A look at a long run. */
 export interface SoakPoint {
   readonly tokens: number
-  /** Memory of its own: pages of files come and go as the system likes. */
   readonly residentBytes: number
+  /** Of it what belongs to no file: pages of files come and go as the system likes. */
+  readonly ownBytes: number
   /** Tokens per second, the median of windows over the last tenth of the first point's tokens. */
   readonly rate: number
 }
@@ -19,18 +20,20 @@ const looks = 4
 const idleMs = 6000
 
 /**
- * Memory of its own once garbage is collected and what is free is given back. V8 gives back its room for young objects, tens of
+ * Memory once garbage is collected and what is free is given back. V8 gives back its room for young objects, tens of
  * megabytes, when it collects after seconds in which little was made.
  */
-async function settledBytes(): Promise<number> {
-  let least = Number.POSITIVE_INFINITY
+async function settledMemory(): Promise<Pick<SoakPoint, 'residentBytes' | 'ownBytes'>> {
+  let [residentBytes, ownBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
   for (let look = 0; look < looks; look++) {
     await setTimeout(idleMs)
     for (let i = 0; i < 3; i++) globalThis.gc!()
     await setTimeout(200)
-    least = Math.min(least, residentMemory().anonymousNow)
+    const { now, anonymousNow } = residentMemory()
+    residentBytes = Math.min(residentBytes, now)
+    ownBytes = Math.min(ownBytes, anonymousNow)
   }
-  return least
+  return { residentBytes, ownBytes }
 }
 
 async function run(options: {
@@ -54,7 +57,7 @@ async function run(options: {
       rates.push((1000 * windowTokens) / (performance.now() - start))
       read += windowTokens
     }
-    points.push({ tokens: point, rate: median(rates.slice(-counted)), residentBytes: await settledBytes() })
+    points.push({ tokens: point, rate: median(rates.slice(-counted)), ...(await settledMemory()) })
   }
   return points
 }

@@ -16,22 +16,22 @@ export async function soakSection({ threads, print }: SectionOptions): Promise<S
   return {
     about: `The bundled model, trimkv with ${budget} tokens per head, eviction after every token, ${threads} threads`,
     figures: [
-      {
-        name: `resident after ${early.tokens}, without files`,
-        value: early.residentBytes / 2 ** 20,
-        unit: 'MiB',
-      },
-      {
-        name: `resident after ${late.tokens}, without files`,
-        value: late.residentBytes / 2 ** 20,
-        unit: 'MiB',
-      },
+      ...[early, late].map((point) => ({
+        name: `resident after ${point.tokens}`,
+        value: point.residentBytes / 2 ** 20,
+        unit: 'MiB' as const,
+      })),
       {
         name: 'change of it',
         value: Math.abs(late.residentBytes / early.residentBytes - 1),
         goal: { atMost: 0.01 },
         unit: 'share',
       },
+      ...[early, late].map((point) => ({
+        name: `of it without files after ${point.tokens}`,
+        value: point.ownBytes / 2 ** 20,
+        unit: 'MiB' as const,
+      })),
       { name: `up to ${early.tokens}`, value: early.rate, unit: 'tokens/s' },
       { name: `up to ${late.tokens}`, value: late.rate, unit: 'tokens/s' },
       {
