@@ -11,16 +11,19 @@ const jiti = join(dirname(createRequire(import.meta.url).resolve('jiti/package.j
 /**
  * Runs a file of this folder in a process of its own, whose memory is its alone.
  * @param options what it gets from {@link childOptions}
- * @param flags of Node, for that process
+ * @param settings flags of Node and variables, for that process
  * @returns what it gives to {@link answer}
  */
 export async function runChild<Result>(
   file: string,
   options: object,
-  flags: readonly string[] = [],
+  settings: { readonly flags?: readonly string[]; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Result> {
   const script = fileURLToPath(new URL(file, import.meta.url))
-  const child = fork(jiti, [script, JSON.stringify(options)], { execArgv: ['--expose-gc', ...flags] })
+  const child = fork(jiti, [script, JSON.stringify(options)], {
+    execArgv: ['--expose-gc', ...(settings.flags ?? [])],
+    env: { ...process.env, ...settings.env },
+  })
   let answered: { readonly result: Result } | undefined
   child.once('message', (result) => {
     answered = { result: result as Result }
