@@ -1,4 +1,4 @@
-import { mkdir, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import { removeAbandoned } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
 import { type DownloadedModel, findInCache } from './cached-model.ts'
@@ -10,7 +10,7 @@ import { forEachParallel } from './parallel.ts'
 import { describeFile, listRepo, type RemoteRepo } from './remote-repo.ts'
 import { blobPath, placeInSnapshot, placeRef, type RepoFolder, repoFolder, sizeOf } from './repo-folder.ts'
 import type { Patience } from './retries.ts'
-import { storing } from './storage-failure.ts'
+import { makeFolder, storing } from './storage-failure.ts'
 import { checkRepo, checkRevision, isCommit } from './untrusted-name.ts'
 
 /** How far a download is. */
@@ -149,7 +149,7 @@ async function fromHub(place: Place, options: DownloadOptions): Promise<Download
   const remote = await forEachParallel(files, each, (name) =>
     describeFile(hub, { repo, commit, name, signal }),
   )
-  await storing(cacheDir, () => mkdir(cacheDir, { recursive: true }))
+  await makeFolder(cacheDir)
   await checkFreeSpace(cacheDir, folder, remote)
   const progress = progressOf(remote, onProgress)
   await forEachParallel(remote, each, (file) =>

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import {
   isOfThisSpace,
@@ -10,7 +10,7 @@ import {
   unfinishedPath,
 } from '@trimkv/io'
 import { pause } from './retries.ts'
-import { storing, succeeds } from './storage-failure.ts'
+import { makeFolder, storing, succeeds } from './storage-failure.ts'
 
 const pollMs = 100
 const heartbeatMs = 5_000
@@ -37,7 +37,7 @@ export async function waitForLock(
   const token = randomBytes(6).toString('hex')
   const owner: LockOwner = { ...(await ownProcess()), token }
   const text = JSON.stringify(owner)
-  await storing(path, () => mkdir(dirname(path), { recursive: true }))
+  await makeFolder(dirname(path))
   const observed: Observed = { touched: undefined, since: 0 }
   for (;;) {
     signal.throwIfAborted()

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
-import { constants, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { storing, succeeds } from './storage-failure.ts'
+import { makeFolder, storing, succeeds } from './storage-failure.ts'
 
 const readBytes = 1024 * 1024
 
@@ -38,7 +38,7 @@ export class PartialFile implements AsyncDisposable {
   /** Opens what an earlier download left at `path`, or an empty file. */
   static async open(path: string, content: KnownContent): Promise<PartialFile> {
     return storing(path, async () => {
-      await mkdir(dirname(path), { recursive: true })
+      await makeFolder(dirname(path))
       const file = new PartialFile(path, content, await openToWrite(path))
       try {
         await file.#readPresent()

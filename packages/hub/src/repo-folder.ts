@@ -2,7 +2,6 @@ import {
   constants,
   copyFile,
   lstat,
-  mkdir,
   readFile,
   readlink,
   rename,
@@ -13,7 +12,7 @@ import {
 } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { unfinishedPath } from '@trimkv/io'
-import { storing, succeeds } from './storage-failure.ts'
+import { makeFolder, storing, succeeds } from './storage-failure.ts'
 
 /** Where the files of one repository lie in the cache, as Hugging Face tools lay them. */
 export interface RepoFolder {
@@ -47,8 +46,8 @@ function placing(
   make: (temporary: string) => Promise<void>,
 ): Promise<void> {
   return storing(path, async () => {
-    await mkdir(folder.locks, { recursive: true })
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(folder.locks)
+    await makeFolder(dirname(path))
     const temporary = await unfinishedPath(join(folder.locks, 'file'))
     try {
       await make(temporary)

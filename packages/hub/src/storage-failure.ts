@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs'
 import { fail, TrimError } from '@trimkv/tensor'
 
 /**
@@ -21,6 +22,13 @@ export async function storing<T>(path: string, work: () => Promise<T>): Promise<
     })
   }
 }
+
+/** Makes a folder and those it lies in, where they do not exist. @throws TrimError as `storing` */
+export const makeFolder = (folder: string): Promise<void> =>
+  storing(folder, async () => {
+    // The asynchronous one says that there is no such folder where the disk is full.
+    mkdirSync(folder, { recursive: true })
+  })
 
 /** Whether `work` was done; false when it failed with one of these codes. */
 export async function succeeds(work: Promise<unknown>, ...codes: readonly string[]): Promise<boolean> {

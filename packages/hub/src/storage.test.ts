@@ -44,8 +44,8 @@ afterEach(async () => {
   rmSync(cacheDir, { recursive: true })
 })
 
-const download = () =>
-  downloadModel('org/name', { endpoint: hub.endpoint, cacheDir, token: '', offline: false })
+const download = (into = cacheDir) =>
+  downloadModel('org/name', { endpoint: hub.endpoint, cacheDir: into, token: '', offline: false })
 
 describe('a full disk', () => {
   it('is told before anything is fetched', async () => {
@@ -59,6 +59,15 @@ describe('a full disk', () => {
     await download()
     pretended.free = 0
     await download()
+  })
+
+  it('is told where not even a folder can be made', async (context) => {
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'nr_inodes=1', 'tmpfs', cacheDir])
+    if (mounted.status !== 0) context.skip('a small file system cannot be mounted here')
+    await expect(download(join(cacheDir, 'below', 'it'))).rejects.toMatchObject({
+      code: 'TRIMKV_DISK',
+      message: expect.stringMatching(/below.*cannot be written[^]*ENOSPC[^]*free some space/),
+    })
   })
 
   it('met while writing is told, and the download goes on when there is room', async (context) => {

@@ -89,6 +89,15 @@ describe('a full disk', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
+  it('is told where not even the folder can be made', async (context) => {
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'nr_inodes=1', 'tmpfs', home])
+    if (mounted.status !== 0) context.skip('a small file system cannot be mounted here')
+    await expect(train(lineFitRun(device, join(folder, 'below')))).rejects.toMatchObject({
+      code: 'TRIMKV_DISK',
+      message: expect.stringMatching(/cannot be made[^]*ENOSPC[^]*free some space/),
+    })
+  })
+
   it('leaves the old checkpoint and nothing else when it is met while writing', async (context) => {
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', home])
     if (mounted.status !== 0) context.skip('a small file system cannot be mounted here')

@@ -1,4 +1,4 @@
-import { access, mkdir, readdir, rm } from 'node:fs/promises'
+import { access, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '@trimkv/tensor'
 
@@ -20,13 +20,6 @@ export const runFiles = (folder: string): RunFiles => ({
 
 /** What a process that was killed while writing leaves behind. */
 const unfinished = /^\.(?:checkpoint|best)\.safetensors\.[0-9a-f-]+\.tmp$/
-
-/** @throws TrimError `TRIMKV_IO` when the folder cannot be made */
-export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: Error) =>
-    fail('TRIMKV_IO', `${folder} cannot be made`, { why: [cause.message], details: { folder }, cause }),
-  )
-}
 
 /** Deletes unfinished files. Only who holds the lock of the folder may. */
 export async function removeUnfinished(folder: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { makeFolder } from '@trimkv/io'
 import { type Device, fail, type Tensor } from '@trimkv/tensor'
 import type { DataSource } from '../data-source.ts'
 import type { JsonValue } from '../json-value.ts'
@@ -13,7 +14,7 @@ import {
 import { lockFolder } from './folder-lock.ts'
 import { type Metrics, MetricsLog, type StepMetrics, type ValidationMetrics } from './metrics-log.ts'
 import { prefetch } from './prefetch.ts'
-import { holdsRun, makeFolder, type RunFiles, removeUnfinished, runFiles } from './run-files.ts'
+import { holdsRun, type RunFiles, removeUnfinished, runFiles } from './run-files.ts'
 import type { RunIdentity } from './run-identity.ts'
 import type { TrainEvent } from './train-event.ts'
 import {
@@ -65,7 +66,7 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
   const { trainable, folder, device, options } = request
   const identity = identityOf(request)
   checkNames(trainable.parameters)
-  await makeFolder(folder)
+  makeFolder(folder)
   await using _lock = await lockFolder(folder)
   await removeUnfinished(folder)
   using optimiser = new AdamW(device, trainable.parameters, identity.options)
