@@ -90,9 +90,11 @@ export {
   liftProtected,
   penaliseRedundancy,
   pool,
+  pooledTwoStage,
   rankWithin,
   shareHeads,
   type Transform,
+  type TwoStage,
   timesValueNorm,
   twoStage,
 } from './transform.ts'

@@ -80,13 +80,52 @@ export const timesValueNorm = ({ epsilon }: { readonly epsilon: number }): Trans
 
 const valueNorm: ColumnWriter = { kind: 'ops', write: (ops, { v }) => ops.keyNorm({ k: v }, { log: false }) }
 
-/** The best `first` slots stay; the others are rated `(score + epsilon) · ‖W_o v‖₁`, their mark on the output (CriticalKV). */
-export const twoStage = (options: { readonly first: number; readonly epsilon: number }): Transform => ({
+/** The two stages of CriticalKV. */
+export interface TwoStage {
+  /** Slots per head, or on average where heads compete. */
+  readonly budget: number
+  /** Part of what a head may keep that its scores alone decide. */
+  readonly share: number
+  /** Added to scores before they are weighed. */
+  readonly epsilon: number
+}
+
+/**
+ * The best `share` of the budget stays; the others are rated `(score + epsilon) · ‖W_o v‖₁`, their mark on the output
+ * (CriticalKV).
+ */
+export const twoStage = ({ budget, share, epsilon }: TwoStage): Transform => ({
   needs: { outputNorm: true },
   orderedSlots: false,
   apply(ops, scores, { slotIndex, count, column }) {
-    const { first, epsilon } = options
+    const first = Math.floor(budget * share)
     const kept = first > 0 ? ops.select({ scores, slotIndex, count }, { budget: first }) : undefined
     return ops.weighScores({ scores, weights: column('outputNorm'), count, kept }, { epsilon })
+  },
+})
+
+/**
+ * The same where the heads of a layer compete by their scores for what they may keep, each sure of its best `safe` slots
+ * (CriticalAdaKV). What both stages choose is rated +∞, so that a pool of that budget holds exactly this.
+ */
+export const pooledTwoStage = ({
+  budget,
+  share,
+  epsilon,
+  safe,
+}: TwoStage & { readonly safe: number }): Transform => ({
+  needs: { outputNorm: true },
+  orderedSlots: false,
+  apply(ops, scores, { slotIndex, count, column }) {
+    const table = { slotIndex, count }
+    const weights = column('outputNorm')
+    const floor = { kind: 'top', slots: safe } as const
+    const threshold = Number.NEGATIVE_INFINITY
+    const quota = ops.allotSlots({ scores, ...table }, { budget, trigger: 0, floor, threshold })
+    const most = { budget: scores.shape[2]! }
+    const first = ops.select({ scores, ...table, quota }, { ...most, part: { share, least: safe } })
+    const weighed = ops.weighScores({ scores, weights, count, kept: first }, { epsilon })
+    const kept = ops.select({ scores: weighed, ...table, quota }, most)
+    return ops.weighScores({ scores: weighed, weights, count, kept }, { epsilon })
   },
 })

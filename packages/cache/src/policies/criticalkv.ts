@@ -1,8 +1,8 @@
 import { baseDoc, baseNames, baseOptions, baseRating, lifted } from '../base-rating.ts'
-import { definePolicy, type Policy } from '../policy.ts'
+import { definePolicy, type Policy, pooled } from '../policy.ts'
 import { promptWhole } from '../preset-notes.ts'
 import { promptWindowOptions } from '../prompt-window.ts'
-import { twoStage } from '../transform.ts'
+import { pooledTwoStage, twoStage } from '../transform.ts'
 
 /** Half of the budget by a rating alone, half by the rating times what the value does to the output of the layer. */
 export const criticalkv: Policy = definePolicy({
@@ -34,6 +34,19 @@ export const criticalkv: Policy = definePolicy({
       doc: 'share of the budget chosen in the first stage',
     },
     epsilon: { type: 'number', default: 1e-4, min: 0, doc: 'added to scores before they are weighed' },
+    heads: {
+      type: 'choice',
+      choices: ['even', 'pooled'],
+      default: 'even',
+      doc: 'even: all heads keep the budget; pooled: the heads of a layer compete for it by s alone, as in adakv, before the two stages (CriticalAdaKV)',
+    },
+    safeguard: {
+      type: 'number',
+      default: 0.2,
+      min: 0,
+      max: 1,
+      doc: 'heads=pooled: share of the budget that each head is sure of',
+    },
   },
   presets: [
     { name: 'kvpress over SnapKV', options: {} },
@@ -44,11 +57,19 @@ export const criticalkv: Policy = definePolicy({
       cache: { budget: 2048, buffer: 512, chunk: 0 },
       note: `${promptWhole}; positions as in expected-attention`,
     },
+    { name: 'kvpress CriticalAdaKVPress over SnapKV', options: { heads: 'pooled' } },
+    {
+      name: 'kvpress CriticalAdaKVPress over ExpectedAttention',
+      options: { base: 'expected', heads: 'pooled' },
+    },
   ],
-  parts({ base, share, epsilon, ...settings }, { budget, when }) {
+  parts({ base, share, epsilon, heads, safeguard, ...settings }, { budget, when }) {
     const queries = when === 'decode' ? settings.queries : undefined
     const { score, transforms, protect } = lifted(baseRating(base, { ...settings, queries }))
-    const second = twoStage({ first: Math.floor(budget * share), epsilon })
-    return { score, transforms: [...transforms, second], protect }
+    const stages = { budget, share, epsilon }
+    if (heads === 'even') return { score, transforms: [...transforms, twoStage(stages)], protect }
+    const second = pooledTwoStage({ ...stages, safe: Math.floor(budget * safeguard) })
+    const allocate = pooled({ budget, scope: 'layer' })
+    return { score, transforms: [...transforms, second], protect, allocate }
   },
 })

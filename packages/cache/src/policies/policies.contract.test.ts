@@ -33,6 +33,8 @@ const variants = [
   { name: 'chunkkv', options: { base: 'expected', sinks: 2, chunk: 3 } },
   { name: 'adakv', options: { base: 'expected', epsilon: 0.1 } },
   { name: 'criticalkv', options: { when: 'decode', base: 'keydiff' } },
+  { name: 'criticalkv', options: { heads: 'pooled', window: 3 } },
+  { name: 'criticalkv', options: { when: 'decode', base: 'keydiff', heads: 'pooled', safeguard: 0.4 } },
   { name: 'trimkv', options: { lookahead: 8, score: 'knorm_alpha' } },
   { name: 'trimkv', options: { recent: 3 } },
   { name: 'knorm', options: { recent: 3 } },

@@ -4,7 +4,7 @@
 namespace trimkv::TRIMKV_ISA {
 namespace {
 
-// scores [B, H, cap] f32, slotIndex [B, H, cap], count, quota? [B, H] i32, out [B, H, budget] i32; scalars: budget
+// scores [B, H, cap] f32, slotIndex [B, H, cap], count, quota? [B, H] i32, out [B, H, budget] i32; scalars: budget, share, least
 struct Select {
   const Call& call;
   const View &scores = call.tensors[0], &slot_index = call.tensors[1], &count = call.tensors[2], &quota = call.tensors[3],
@@ -12,7 +12,14 @@ struct Select {
   const SlotSizes size = slot_sizes(scores);
   const int64_t budget = out.shape[2];
 
-  int64_t wanted(int64_t b, int64_t h) const { return quota.present ? least(budget, entry(quota, b, h)) : budget; }
+  const double share = call.scalars[1], floor = call.scalars[2];
+
+  int64_t wanted(int64_t b, int64_t h) const {
+    if (!quota.present) return budget;
+    const int64_t own = entry(quota, b, h), sure = least(own, static_cast<int64_t>(floor));
+    const int64_t part = static_cast<int64_t>(share * static_cast<double>(own));
+    return least(budget, part < sure ? sure : part);
+  }
   void head(int64_t unit) const;
 };
 
@@ -42,6 +49,8 @@ Status check(const Call& c) {
   TRIMKV_REQUIRE(is_per_head(s.count, s.size), kShape, "[select] count must be [B, H] i32");
   TRIMKV_REQUIRE(!s.quota.present || is_per_head(s.quota, s.size), kShape, "[select] quota must be [B, H] i32");
   TRIMKV_REQUIRE(is_whole(c.scalars[0], 1), kOption, "[select] budget must be a positive integer");
+  TRIMKV_REQUIRE(s.share >= 0 && s.share <= 1, kOption, "[select] share must be a number from 0 to 1");
+  TRIMKV_REQUIRE(is_whole(s.floor, 0), kOption, "[select] least must be an integer of at least 0");
   TRIMKV_REQUIRE(s.out.dtype == DType::kI32 && has_shape(s.out, s.size.B, s.size.H, c.scalars[0]) && contiguous(s.out), kShape,
                  "[select] out must be [B, H, budget] i32");
   return {};
@@ -62,7 +71,7 @@ Status run(const Call& c) {
   return {};
 }
 
-TRIMKV_OP("select", 5, 1, check, workspace, run)
+TRIMKV_OP("select", 5, 3, check, workspace, run)
 
 }  // namespace
 }  // namespace trimkv::TRIMKV_ISA
