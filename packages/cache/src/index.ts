@@ -97,4 +97,5 @@ export {
   type TwoStage,
   timesValueNorm,
   twoStage,
+  weighHeads,
 } from './transform.ts'

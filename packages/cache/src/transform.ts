@@ -70,6 +70,17 @@ export const rankWithin = (length: number): Transform => ({
   apply: (ops, scores, { count }) => ops.rankWithin({ scores, count }, { length }),
 })
 
+/**
+ * Multiplies the scores of a head by the share of its total that its best `slots` slots have; tokens of the range do not
+ * count (AdaKV's normalisation).
+ */
+export const weighHeads = (slots: number, range: Partial<ProtectedRange>): Transform => ({
+  needs: {},
+  orderedSlots: false,
+  apply: (ops, scores, { slotIndex, count, seen }) =>
+    ops.weighHeads({ scores, slotIndex, count, seen }, { slots, first: 0, last: 0, ...range }),
+})
+
 /** `(score + epsilon) · ‖v‖₂`: what attention a token gets, times what it has to say (ExpectedAttention). */
 export const timesValueNorm = ({ epsilon }: { readonly epsilon: number }): Transform => ({
   needs: { columns: { valueNorm } },

@@ -26,8 +26,10 @@ const halfEven = (x: number): number => {
   return whole + (whole % 2)
 }
 
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
+
 describe.each([0, 0.2, 0.55, 1])('adakv as in its repository, safeguard %d', (safeguard) => {
-  it('mixes what heads win with an even share', () => {
+  it.each(['off', 'on'])('mixes what heads win with an even share, normalise %s', (normalise) => {
     const shape = { layers: 1, queryHeads: 4, kvHeads: 4, headDim: 4 }
     const source = seededTokens(shape, 21)
     const [tokens, budget] = [60, 11]
@@ -35,7 +37,7 @@ describe.each([0, 0.2, 0.55, 1])('adakv as in its repository, safeguard %d', (sa
       storage: referenceTestBackend().storage,
       shape,
       policy: policies.adakv,
-      options: { base: 'knorm', floor: 'mix', safeguard },
+      options: { base: 'knorm', floor: 'mix', safeguard, normalise },
       budget,
       mode: { mode: 'exact' },
       capacity: 100,
@@ -44,10 +46,18 @@ describe.each([0, 0.2, 0.55, 1])('adakv as in its repository, safeguard %d', (sa
       { backend: referenceTestBackend(), cache, shape, sources: [source] },
       { newTokens: tokens, whole: true },
     )
-    const rated = Array.from({ length: 4 * tokens }, (_, at) => {
-      const [head, token] = [Math.floor(at / tokens), at % tokens]
-      return { head, token, score: -Math.hypot(...source.k(0, token).subarray(4 * head, 4 * head + 4)) }
-    }).sort((a, b) => b.score - a.score)
+    const scores = Array.from({ length: 4 }, (_, head) =>
+      Array.from(
+        { length: tokens },
+        (__, j) => -Math.hypot(...source.k(0, j).subarray(4 * head, 4 * head + 4)),
+      ),
+    )
+    const weights = scores.map((own) =>
+      normalise === 'on' ? sum(own.toSorted((a, b) => b - a).slice(0, budget)) / sum(own) : 1,
+    )
+    const rated = scores
+      .flatMap((own, head) => own.map((score, token) => ({ head, token, score: score * weights[head]! })))
+      .sort((a, b) => b.score - a.score)
     const wanted = Array.from({ length: 4 }, (_, head) => {
       const wins = rated.slice(0, 4 * budget).filter((slot) => slot.head === head).length
       const own = halfEven(wins * (1 - safeguard) + Math.floor(safeguard * budget))

@@ -1,6 +1,7 @@
 import { baseDoc, baseNames, baseOptions, baseRating, expectedEpsilon } from '../base-rating.ts'
 import { definePolicy, type Policy, pooled } from '../policy.ts'
 import { promptWindowOptions } from '../prompt-window.ts'
+import { weighHeads } from '../transform.ts'
 
 /** The budget of a layer divided over its heads by pooling their scores, each head sure of a share. */
 export const adakv: Policy = definePolicy({
@@ -40,19 +41,32 @@ export const adakv: Policy = definePolicy({
       max: 1,
       doc: 'share of the budget that each head is sure of',
     },
+    normalise: {
+      type: 'choice',
+      choices: ['off', 'on'],
+      default: 'off',
+      doc: 'on: heads compete by their scores times the share of their total that their best tokens have, as many as an even budget gives them',
+    },
     ...promptWindowOptions,
     ...baseOptions,
     epsilon: expectedEpsilon,
   },
-  parts: ({ base, floor, safeguard, ...settings }, { budget }) => ({
-    ...baseRating(base, settings),
-    allocate: pooled({
-      budget,
-      scope: 'layer',
-      floor:
-        floor === 'top'
-          ? { kind: 'top', slots: Math.floor(budget * safeguard) }
-          : { kind: 'mix', share: safeguard },
-    }),
-  }),
+  parts({ base, floor, safeguard, normalise, ...settings }, { budget }) {
+    const { transforms, protect, ...rest } = baseRating(base, settings)
+    const { first = 0, last = 0 } = protect
+    const weighed = normalise === 'on' ? [weighHeads(Math.max(0, budget - first - last), protect)] : []
+    return {
+      ...rest,
+      transforms: [...transforms, ...weighed],
+      protect,
+      allocate: pooled({
+        budget,
+        scope: 'layer',
+        floor:
+          floor === 'top'
+            ? { kind: 'top', slots: Math.floor(budget * safeguard) }
+            : { kind: 'mix', share: safeguard },
+      }),
+    }
+  },
 })

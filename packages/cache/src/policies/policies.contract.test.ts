@@ -32,6 +32,7 @@ const variants = [
   { name: 'chunkkv', options: { window: 3, chunk: 4 } },
   { name: 'chunkkv', options: { base: 'expected', sinks: 2, chunk: 3 } },
   { name: 'adakv', options: { base: 'expected', epsilon: 0.1 } },
+  { name: 'adakv', options: { normalise: 'on', floor: 'mix', window: 3 } },
   { name: 'criticalkv', options: { when: 'decode', base: 'keydiff' } },
   { name: 'criticalkv', options: { heads: 'pooled', window: 3 } },
   { name: 'criticalkv', options: { when: 'decode', base: 'keydiff', heads: 'pooled', safeguard: 0.4 } },

@@ -64,6 +64,7 @@ import { swigluCases } from './swiglu/swiglu.cases.ts'
 import { swigluGradCases } from './swiglu-grad/swiglu-grad.cases.ts'
 import { tokenLogProbCases } from './token-log-prob/token-log-prob.cases.ts'
 import { turnKeysCases } from './turn-keys/turn-keys.cases.ts'
+import { weighHeadsCases } from './weigh-heads/weigh-heads.cases.ts'
 import { weighScoresCases } from './weigh-scores/weigh-scores.cases.ts'
 import { windowScoresCases } from './window-scores/window-scores.cases.ts'
 
@@ -114,6 +115,7 @@ export const opCases: Readonly<Record<string, OpCases<any>>> = {
   windowScores: windowScoresCases,
   pool: poolCases,
   shareHeads: shareHeadsCases,
+  weighHeads: weighHeadsCases,
   weighScores: weighScoresCases,
   chunkMean: chunkMeanCases,
   liftProtected: liftProtectedCases,

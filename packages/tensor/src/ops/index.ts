@@ -63,6 +63,7 @@ import { swiglu } from './swiglu/swiglu.ts'
 import { swigluGrad } from './swiglu-grad/swiglu-grad.ts'
 import { tokenLogProb } from './token-log-prob/token-log-prob.ts'
 import { turnKeys } from './turn-keys/turn-keys.ts'
+import { weighHeads } from './weigh-heads/weigh-heads.ts'
 import { weighScores } from './weigh-scores/weigh-scores.ts'
 import { windowScores } from './window-scores/window-scores.ts'
 
@@ -112,6 +113,7 @@ export interface OpTable {
   readonly windowScores: typeof windowScores
   readonly pool: typeof pool
   readonly shareHeads: typeof shareHeads
+  readonly weighHeads: typeof weighHeads
   readonly weighScores: typeof weighScores
   readonly chunkMean: typeof chunkMean
   readonly liftProtected: typeof liftProtected
@@ -183,6 +185,7 @@ export const opTable: OpTable = {
   windowScores,
   pool,
   shareHeads,
+  weighHeads,
   weighScores,
   chunkMean,
   liftProtected,
