@@ -97,10 +97,17 @@ export class BoundCache<T extends TensorLike> implements BoundForward<T> {
         this.#rate(eviction, this.#rated(tokens.layer, { slots, ring, raw }, this.#allSeats()))
       return out
     }
+    const evict = (): void => {
+      for (const run of eviction ? dueRuns(this.#plan.due) : [])
+        this.#evict(eviction!, this.#rated(tokens.layer, { slots, ring, raw }, run))
+    }
+    // Several tokens attend to different ones, so what they see is not known until they have.
+    if (eviction?.attends === 'kept' && this.#plan.newTokens === 1) {
+      evict()
+      return this.#attend(tokens.q, slots)
+    }
     const out = this.#attend(tokens.q, slots)
-    if (eviction)
-      for (const run of dueRuns(this.#plan.due))
-        this.#evict(eviction, this.#rated(tokens.layer, { slots, ring, raw }, run))
+    evict()
     return out
   }
 

@@ -28,6 +28,7 @@ export { type ParsedPolicy, parsePolicy } from './parse-policy.ts'
 export { type PolicyName, type PolicyTable, policies } from './policies/index.ts'
 export {
   type Allocation,
+  type Attends,
   definePolicy,
   everything,
   type PerLayerBudgets,

@@ -56,6 +56,17 @@ export interface PerLayerBudgets {
 /** Whose angle a key has: that of its token's true position, or of its slot, as if what is stored were all there is. */
 export type Positions = 'keep' | 'slot'
 
+/** Tokens that a generated token attends to: all that are stored with it, or those that are left once it has evicted. */
+export type Attends = 'stored' | 'kept'
+
+/** The option of that name, for policies whose authors evict first. */
+export const attendsOption = {
+  type: 'choice',
+  choices: ['stored', 'kept'],
+  default: 'stored',
+  doc: 'what a generated token attends to: stored: all that are stored with it; kept: those that are left once it has evicted',
+} as const
+
 /** No eviction at all. */
 export const everything = (): Allocation => ({ kind: 'everything' })
 
@@ -86,6 +97,8 @@ export interface PolicyParts {
   readonly when?: When
   /** Overrides the option `positions`. */
   readonly positions?: Positions
+  /** Default `stored`. `kept` is for ratings that read no attention of the token itself. */
+  readonly attends?: Attends
   /** Keep slots in token order even if no part asks for it. */
   readonly orderedSlots?: boolean
 }

@@ -4,7 +4,7 @@ import type { GivenOptions } from './option-schema.ts'
 import { parsePolicy } from './parse-policy.ts'
 import { policies } from './policies/index.ts'
 import { definePolicy, type Policy, type PolicyParts, perHead, perLayer, pooled } from './policy.ts'
-import { hostScore, opsScore, recency, windowAttention } from './score.ts'
+import { attentionMass, hostScore, opsScore, recency, windowAttention } from './score.ts'
 import { referenceStorage } from './storage.ts'
 import { shareHeads } from './transform.ts'
 
@@ -105,6 +105,24 @@ describe('parts that do not fit together', () => {
       },
       /needs the same tokens in all heads[\s\S]*budgets that differ/,
       'TRIMKV_POLICY_CONTRACT',
+    ],
+    [
+      'attention that waits for a rating by attention',
+      { score: attentionMass(), attends: 'kept' },
+      /rates by attention, so attention cannot wait/,
+      'TRIMKV_POLICY_CONTRACT',
+    ],
+    [
+      'attention to what is kept by heads that compete',
+      { score: recency(), attends: 'kept', allocate: pooled({ budget: 8, scope: 'layer' }) },
+      /attends=kept is not possible[\s\S]*different numbers of tokens/,
+      'TRIMKV_UNSUPPORTED',
+    ],
+    [
+      'attention to what is kept of keys that turn',
+      { score: recency(), attends: 'kept', positions: 'slot' },
+      /attends=kept is not possible[\s\S]*keys turn/,
+      'TRIMKV_UNSUPPORTED',
     ],
     [
       'a reserved column name',

@@ -3,7 +3,7 @@ import type { CacheShape } from './cache-shape.ts'
 import type { EvictionMode } from './eviction-mode.ts'
 import { type ConstantSource, type PolicyNeeds, unionOfNeeds } from './needs.ts'
 import type { GivenOptions, When } from './option-schema.ts'
-import type { Allocation, PerLayerBudgets, Policy, PolicyParts, Positions } from './policy.ts'
+import type { Allocation, Attends, PerLayerBudgets, Policy, PolicyParts, Positions } from './policy.ts'
 import type { Score } from './score.ts'
 import type { Transform } from './transform.ts'
 
@@ -29,6 +29,7 @@ export interface Eviction {
   readonly score: Score
   readonly transforms: readonly Transform[]
   readonly protect: ProtectedRange
+  readonly attends: Attends
   /** Whether survivors are kept in token order. */
   readonly ordered: boolean
 }
@@ -217,6 +218,29 @@ function checkSignals(
   })
 }
 
+/** Eviction goes before attention only where slots are rated without it and stay where they are. */
+function checkAttends(
+  policy: string,
+  needs: PolicyNeeds,
+  { attends, positions, shares }: Pick<Eviction, 'attends' | 'positions' | 'shares'>,
+): void {
+  if (attends === 'stored') return
+  if (Object.values(needs.columns).some(({ kind }) => kind === 'mass')) {
+    fail('TRIMKV_POLICY_CONTRACT', `[${policy}] rates by attention, so attention cannot wait for it`, {
+      hint: 'leave attends=stored',
+    })
+  }
+  if (positions === 'keep' && !shares) return
+  fail('TRIMKV_UNSUPPORTED', `[${policy}] attends=kept is not possible here`, {
+    why: [
+      shares
+        ? 'heads store different numbers of tokens'
+        : 'keys turn once tokens go, after queries were turned',
+    ],
+    hint: 'leave attends=stored',
+  })
+}
+
 /** Parts that read heads side by side need the same tokens in all heads of a layer. */
 function checkEqualHeads(
   { policy, shape }: PolicyChoice,
@@ -251,7 +275,7 @@ export function resolvePolicy(choice: PolicyChoice): ResolvedPolicy {
   const amounts = checkAllocation(choice, given, checkBudget(choice))
   const protect = { first: 0, last: 0, ...given.protect }
   checkProtected({ ...choice, budget: amounts.budget }, amounts, protect)
-  const { score, transforms = [], when, positions, orderedSlots = false } = given
+  const { score, transforms = [], when, positions, attends = 'stored', orderedSlots = false } = given
   if (!score) {
     fail('TRIMKV_POLICY_CONTRACT', `[${name}] parts has no score`, {
       hint: 'return a score, or `allocate: everything()` to keep every token',
@@ -263,9 +287,12 @@ export function resolvePolicy(choice: PolicyChoice): ResolvedPolicy {
     (score.kind !== 'slot' && score.orderedSlots) ||
     transforms.some((t) => t.orderedSlots)
   const needs = unionOfNeeds(name, [score.needs, ...transforms.map((transform) => transform.needs)])
-  checkSignals(name, needs, { when, positions, shares: amounts.shares })
-  checkEqualHeads(choice, { score, transforms, shares: amounts.shares })
-  return { name, needs, eviction: { ...amounts, when, positions, score, transforms, protect, ordered } }
+  const { shares } = amounts
+  checkSignals(name, needs, { when, positions, shares })
+  checkAttends(name, needs, { attends, positions, shares })
+  checkEqualHeads(choice, { score, transforms, shares })
+  const how = { when, positions, attends, ordered }
+  return { name, needs, eviction: { ...amounts, ...how, score, transforms, protect } }
 }
 
 /** The same eviction, with the first `pinned` tokens of the sequence protected too. */
@@ -305,6 +332,7 @@ export const findsVictimInAttention = ({ eviction }: ResolvedPolicy, mode: Evict
   mode.mode === 'exact' &&
   eviction?.when === 'decode' &&
   eviction.shares === undefined &&
+  eviction.attends === 'stored' &&
   eviction.score.kind === 'slot' &&
   eviction.transforms.length === 0 &&
   !eviction.ordered

@@ -1,5 +1,5 @@
 import type { ColumnWriter } from '../needs.ts'
-import { definePolicy, type Policy } from '../policy.ts'
+import { attendsOption, definePolicy, type Policy } from '../policy.ts'
 import { writtenScore } from '../score.ts'
 
 /** −‖k‖, written with each token. */
@@ -20,14 +20,19 @@ export const knorm: Policy = definePolicy({
     { name: 'kvpress', options: { when: 'prefill' } },
     {
       name: 'authors, cache of their examples',
-      options: { recent: 64 },
+      options: { recent: 64, attends: 'kept' },
       cache: { budget: 128, buffer: 1, chunk: 0 },
-      note: 'theirs evicts before attention, here after',
+      note: 'theirs evicts before attention in the prompt as well',
     },
   ],
   phases: ['decode', 'prefill-agnostic'],
   options: {
     recent: { type: 'int', default: 0, min: 0, doc: 'newest tokens that always stay' },
+    attends: attendsOption,
   },
-  parts: ({ recent }) => ({ score: writtenScore('shortness', shortness), protect: { last: recent } }),
+  parts: ({ recent, attends }) => ({
+    score: writtenScore('shortness', shortness),
+    protect: { last: recent },
+    attends,
+  }),
 })

@@ -39,6 +39,8 @@ const variants = [
   { name: 'trimkv', options: { lookahead: 8, score: 'knorm_alpha' } },
   { name: 'trimkv', options: { recent: 3 } },
   { name: 'knorm', options: { recent: 3 } },
+  { name: 'knorm', options: { attends: 'kept' } },
+  { name: 'q-filters', options: { recent: 2, attends: 'kept' } },
   { name: 'keydiff', options: { recent: 3 } },
 ] as const
 

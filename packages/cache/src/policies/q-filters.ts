@@ -1,4 +1,4 @@
-import { definePolicy, type Policy } from '../policy.ts'
+import { attendsOption, definePolicy, type Policy } from '../policy.ts'
 import { againstDirection } from '../score.ts'
 
 /** Keys that lie along the direction in which the queries of a head mostly point. Directions are computed once per model. */
@@ -19,18 +19,20 @@ export const qFilters: Policy = definePolicy({
       min: 0,
       doc: 'newest tokens that always stay; default 64 or half the budget, 0 with when=prefill',
     },
+    attends: attendsOption,
   },
   presets: [
     { name: 'kvpress', options: { when: 'prefill' } },
     {
       name: 'authors',
-      options: { recent: 64 },
+      options: { recent: 64, attends: 'kept' },
       cache: { buffer: 1, chunk: 0 },
-      note: 'theirs evicts before attention, here after',
+      note: 'theirs evicts before attention in the prompt as well',
     },
   ],
-  parts: ({ filters, recent }, { shape: { layers, kvHeads, headDim } }) => ({
+  parts: ({ filters, recent, attends }, { shape: { layers, kvHeads, headDim } }) => ({
     score: againstDirection({ file: filters, tensor: 'q_filters', shape: [layers, kvHeads, headDim] }),
     protect: { last: recent },
+    attends,
   }),
 })

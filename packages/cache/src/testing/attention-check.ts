@@ -11,20 +11,23 @@ function attendOver(
     readonly query: number
     readonly queryHead: number
     readonly tokens: readonly number[]
-    /** Rotary position of each of `tokens`, the last of which is the query's; nothing is rotated without. */
-    readonly positions: readonly number[] | undefined
+    /** Rotary positions of the query and of each of `tokens`; nothing is rotated without. */
+    readonly positions: { readonly query: number; readonly tokens: readonly number[] } | undefined
   },
 ): Float64Array {
   const { headDim: D, queryHeads, kvHeads } = shape
   const head = Math.floor(at.queryHead / (queryHeads / kvHeads))
-  const turned = (row: Float32Array, i: number): Float32Array =>
-    at.positions ? rotateRow(row, at.positions[i]!) : row
+  const turned = (row: Float32Array, position: number | undefined): Float32Array =>
+    position === undefined ? row : rotateRow(row, position)
   const raw = source.q(at.layer, at.query).subarray(at.queryHead * D, (at.queryHead + 1) * D)
-  const q = turned(raw, at.tokens.length - 1)
+  const q = turned(raw, at.positions?.query)
   const rowOf = (row: Float32Array): Float32Array => row.subarray(head * D, (head + 1) * D)
   const logits = at.tokens.map(
     (token, i) =>
-      turned(rowOf(source.k(at.layer, token)), i).reduce((s, x, d) => s + x * q[d]!, 0) / Math.sqrt(D),
+      turned(rowOf(source.k(at.layer, token)), at.positions?.tokens[i]).reduce(
+        (s, x, d) => s + x * q[d]!,
+        0,
+      ) / Math.sqrt(D),
   )
   const max = Math.max(...logits)
   const weights = logits.map((x) => Math.exp(x - max))
@@ -40,13 +43,15 @@ function attendOver(
 
 /**
  * Largest difference between a cache's output for one sequence and attention over the tokens it said it stored.
- * @param run `stored` [layer][head] before the forward, its first new index and the outputs [C, Hq, D] per layer
+ * @param run `stored` [layer][head] before the forward, `kept` after it where one token attends to these alone, the first
+ * new index and the outputs [C, Hq, D] per layer
  */
 export function attentionError(
   source: TokenSource,
   shape: CacheShape,
   run: {
     readonly stored: readonly number[][][]
+    readonly kept?: readonly number[][][] | undefined
     readonly first: number
     readonly outputs: readonly Float32Array[]
     /** How keys and queries were rotated, if they were: to their index or to their slot. */
@@ -58,9 +63,11 @@ export function attentionError(
   run.outputs.forEach((out, layer) => {
     for (let at = 0; at < out.length / D; at++) {
       const [c, queryHead] = [Math.floor(at / queryHeads), at % queryHeads]
-      const old = run.stored[layer]![Math.floor(queryHead / (queryHeads / kvHeads))]!
-      const tokens = [...old, ...Array.from({ length: c + 1 }, (_, i) => run.first + i)]
-      const positions = run.rotated && (run.rotated === 'slot' ? tokens.map((_, slot) => slot) : tokens)
+      const head = Math.floor(queryHead / (queryHeads / kvHeads))
+      const news = Array.from({ length: c + 1 }, (_, i) => run.first + i)
+      const tokens = run.kept?.[layer]?.[head] ?? [...run.stored[layer]![head]!, ...news]
+      const slots = { query: tokens.length - 1, tokens: tokens.map((_, slot) => slot) }
+      const positions = run.rotated && (run.rotated === 'slot' ? slots : { query: run.first + c, tokens })
       const wanted = attendOver(source, shape, { layer, query: run.first + c, queryHead, tokens, positions })
       const error = wanted.reduce((most, x, d) => Math.max(most, Math.abs(x - out[at * D + d]!)), 0)
       worst = Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.max(worst, error)

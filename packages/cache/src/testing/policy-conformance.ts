@@ -226,7 +226,9 @@ function attendsOverKept<T extends TensorLike>(scenario: Scenario<T>): string[] 
     const first = at.cache.seen()
     const { outputs } = runForward(at, request)
     const rotated = at.cache.needs.slotPositions ? 'slot' : 'index'
-    const error = attentionError(at.sources[0]!, scenario.shape, { stored, first, outputs, rotated })
+    const keptFirst = at.cache.policy.eviction?.attends === 'kept' && request.newTokens === 1
+    const kept = keptFirst ? at.cache.positions() : undefined
+    const error = attentionError(at.sources[0]!, scenario.shape, { stored, kept, first, outputs, rotated })
     return error < 1e-4
       ? []
       : [`forward ${step}: attention is off by ${error} from the tokens said to be stored`]
