@@ -124,11 +124,21 @@ describe('generate', () => {
   })
 })
 
+/** As from Node 24 on: a prompt after the end of the input is an error. */
+const strictPrompts = `
+import { Interface } from 'node:readline'
+const { prompt } = Interface.prototype
+Interface.prototype.prompt = function (...args) {
+  if (this.closed) throw new Error('readline was closed')
+  return prompt.apply(this, args)
+}`
+
 describe('chat', () => {
   it('answers line by line in one cache', async () => {
     const input = 'put key library . put stone kitchen . find key\n\n. find stone\n'
     const { code, stdout, stderr } = await run(['chat', chatModel, '--policy', 'full', '--max-new', '1'], {
       input,
+      nodeFlags: ['--import', `data:text/javascript,${encodeURIComponent(strictPrompts)}`],
     })
     expect({ code, stdout }).toEqual({ code: 0, stdout: ' library\n kitchen\n' })
     expect(stderr.match(/tokens read/g)).toHaveLength(2)

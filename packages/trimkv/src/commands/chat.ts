@@ -97,6 +97,11 @@ async function converse(kept: Kept, lines: Interface, context: CommandContext): 
     else lines.close()
   })
   context.signal.addEventListener('abort', () => lines.close(), { once: true })
+  // Lines that came before the end of the input are still to be answered, but nothing more is asked for.
+  let isOver = false
+  lines.once('close', () => {
+    isOver = true
+  })
   lines.prompt()
   for await (const line of lines) {
     if (line.trim() !== '') {
@@ -111,7 +116,7 @@ async function converse(kept: Kept, lines: Interface, context: CommandContext): 
       }
       turn = undefined
     }
-    lines.prompt()
+    if (!isOver) lines.prompt()
   }
   context.signal.throwIfAborted()
   if (unsaved) throw unsaved
