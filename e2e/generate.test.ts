@@ -5,6 +5,7 @@ import {
   generateBatch,
   loadModel,
   type Model,
+  type Prompt,
 } from '@trimkv/engine'
 import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -182,6 +183,42 @@ describe('an answer', () => {
     // One token takes 4 layers · 2 heads · (2 · 32 · 4 + 4) bytes, two counts a head come on top.
     expect(await budget(`${12 * 2080 + 64}B`)).toBe(10)
     expect(await budget(`${12 * 2080 + 63}B`)).toBe(9)
+  })
+})
+
+describe('a budget of a batch', () => {
+  const short = { ids: Array.from({ length: 12 }, (_, i) => 5 + i) }
+  const long = { ids: Array.from({ length: 44 }, (_, i) => 5 + ((7 * i) % 90)) }
+  const options = { policy: 'streaming', buffer: 2, maxNewTokens: 4, ignoreEnd: true }
+  const budgets = async (prompts: Prompt[], budget: string): Promise<(number | undefined)[]> => {
+    const seen: (number | undefined)[] = []
+    for await (const event of generateBatch(model, prompts, { ...options, budget }))
+      if (event.type === 'done') seen[event.index] = event.usage.budget
+    return seen
+  }
+
+  it('is refused as a share that is another number of tokens for another prompt', async () => {
+    await expect(budgets([short, long], '50%')).rejects.toMatchObject({
+      code: 'TRIMKV_OPTION',
+      message: expect.stringMatching(/50% is not the same[\s\S]*shortest it is 8 tokens, of the longest 24/),
+    })
+    expect(await budgets([long, long], '50%')).toEqual([24, 24])
+    expect(await budgets([short, long], '20')).toEqual([20, 20])
+  })
+
+  it('is a share of each sequence also where the limit of the model cuts answers', async () => {
+    const small = { ...model, spec: { ...model.spec, maxLength: 50 } }
+    const { maxNewTokens: _, ...given } = { ...options, budget: '50%' }
+    const counts: (number | undefined)[] = []
+    for await (const event of generateBatch(small, [short, long], given))
+      if (event.type === 'done') counts[event.index] = event.usage.budget
+    // 12 + 39 and 44 + 7 tokens
+    expect(counts).toEqual([25, 25])
+  })
+
+  it('is divided by the number of prompts where it is in bytes', async () => {
+    const [alone] = await budgets([short], '24KiB')
+    expect(await budgets([short, long], '48KiB')).toEqual([alone, alone])
   })
 })
 

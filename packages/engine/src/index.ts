@@ -52,7 +52,7 @@ export {
   resolveCacheOptions,
 } from './session/cache-options.ts'
 export { copySequence, type ForkSize, forkSession, type SessionSeat } from './session/copy-sequence.ts'
-export { createSession } from './session/create-session.ts'
+export { createSession, type SessionSize } from './session/create-session.ts'
 export {
   DecoderSession,
   type ForwardOutput,

@@ -89,7 +89,10 @@ export async function openSession(
   const maxTokens =
     Math.max(...seats.map((seat) => seat.prompt.length)) + Math.max(...seats.map((seat) => seat.maxNew))
   const { prefix, signal } = options
-  if (!prefix) return createSession(model, options, { batch: seats.length, maxTokens })
+  if (!prefix) {
+    const lengths = seats.map((seat) => seat.prompt.length + seat.maxNew)
+    return createSession(model, options, { batch: seats.length, maxTokens, lengths })
+  }
   if (prefix.model !== model) fail('TRIMKV_OPTION', 'The prefix was read by another model')
   if (options.pinSystem || options.pin !== undefined) {
     fail('TRIMKV_OPTION', 'pin has no effect on a prefix', { hint: 'pin when the prefix is read' })

@@ -26,7 +26,10 @@ export type PolicyInput = string | Policy | { readonly policy: Policy; readonly 
 export interface CacheOptions {
   /** Default: `trimkv` when the model has gates, else `full`. */
   readonly policy?: PolicyInput
-  /** Tokens kept per layer and head, or text: `'512'`, `'25%'` of prompt and answer, `'256MiB'`. Default 512. */
+  /**
+   * Tokens kept per layer and head, or text: `'512'`; `'25%'` of prompt and answer, or of `maxTokens` where there is that option;
+   * `'256MiB'` for all sequences of a batch together. Default 512.
+   */
   readonly budget?: number | string
   /** Evict in cuts, when so many tokens are stored beyond the budget. Default 128. */
   readonly buffer?: number
