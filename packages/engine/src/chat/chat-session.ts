@@ -267,28 +267,27 @@ export class ChatSession implements Disposable {
   ): AsyncGenerator<GenerateEvent, void, undefined> {
     const { fresh, reused, reread, answer, read, signal } = turn
     const session = this.#session
-    const started = performance.now()
-    let prefillMs = 0
+    let [prefillMs, decodeMs] = [0, 0]
     for await (const { processed, total, result } of prefill(session, {
       seat: 0,
       ids: fresh,
       output: 'last',
       signal,
     })) {
+      prefillMs += result.ms
       yield { type: 'prefill', processed, total, ...(reread && { reread }) }
       if (processed < total) continue
-      prefillMs = performance.now() - started
       yield answer.take(result.values)
     }
     session.endPrefill()
     const into = new Float32Array(session.model.spec.vocabSize)
     while (!answer.reason) {
       const id = answer.ids.at(-1)!
-      await session.forward({ ids: [[id]], output: { kind: 'last' }, signal, into })
+      const { ms } = await session.forward({ ids: [[id]], output: { kind: 'last' }, signal, into })
+      decodeMs += ms
       read.push(id)
       yield answer.take(into)
     }
-    const decodeMs = performance.now() - started - prefillMs
     const { reason, stop, ids, text } = answer
     const counts = { promptTokens: fresh.length, reusedTokens: reused, newTokens: ids.length }
     const usage = usageOf(session, { ...counts, prefillMs, decodeMs })

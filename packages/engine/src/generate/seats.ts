@@ -26,7 +26,7 @@ export interface Seat {
   /** Tokens of the prompt that were not read for this answer. */
   reused: number
   prefillMs: number
-  firstTokenAt: number
+  decodeMs: number
 }
 
 /** The system message of a prompt that is a conversation. @throws TRIMKV_OPTION for another */
@@ -74,7 +74,7 @@ export async function createSeats(
       tokenizer,
     })
     const pin = await pinnedTokens(model, input, options)
-    seats.push({ index, prompt, maxNew, pin, answer, kept: [], reused: 0, prefillMs: 0, firstTokenAt: 0 })
+    seats.push({ index, prompt, maxNew, pin, answer, kept: [], reused: 0, prefillMs: 0, decodeMs: 0 })
   }
   return seats
 }
@@ -101,8 +101,7 @@ export async function openSession(
 }
 
 export function doneEvent(session: DecoderSession, seat: Seat, { keptSets }: GenerateOptions): DoneEvent {
-  const { prompt, answer, reused, prefillMs, firstTokenAt } = seat
-  const decodeMs = performance.now() - firstTokenAt
+  const { prompt, answer, reused, prefillMs, decodeMs } = seat
   const { reason, stop, ids, text } = answer
   return {
     type: 'done',
@@ -150,27 +149,23 @@ export async function* readPrompt(
 ): Events {
   const { index, prompt } = seat
   const { trace, signal } = options
-  const started = performance.now()
   seat.reused = beginSeat(session, seat, options)
   if (trace) seat.kept = session.cache.positions(index)
   const ids = prompt.slice(seat.reused)
   let seen = seat.reused
   for await (const step of prefill(session, { seat: index, ids, output: 'last', signal })) {
     const { processed, total, result } = step
+    seat.prefillMs += result.ms
     yield { index, type: 'prefill', processed, total }
     if (trace) for (const event of evictEvent(session, seat, seen)) yield { index, ...event }
     seen = seat.reused + processed
     if (processed < total) continue
-    seat.prefillMs = performance.now() - started
     for (const copy of copies) {
       await copySequence({ session, seat: index }, { session, seat: copy.index }, signal)
       copy.reused = prompt.length
       copy.kept = seat.kept
     }
-    for (const each of [seat, ...copies]) {
-      each.firstTokenAt = performance.now()
-      yield { index: each.index, ...each.answer.take(result.values) }
-    }
+    for (const each of [seat, ...copies]) yield { index: each.index, ...each.answer.take(result.values) }
   }
 }
 
@@ -187,10 +182,12 @@ async function* decodeStep(
   const count = active.at(-1)!.index - first + 1
   const ids = seats.slice(first, first + count).map((seat) => [seat.answer.ids.at(-1)!])
   const into = logits.subarray(0, count * vocab)
-  await session.forward({ seats: { first, count }, ids, output: { kind: 'last' }, signal, into })
+  const seatRange = { first, count }
+  const { ms } = await session.forward({ seats: seatRange, ids, output: { kind: 'last' }, signal, into })
   for (const seat of active) {
     const { index, answer } = seat
     const row = index - first
+    seat.decodeMs += ms
     if (trace)
       for (const event of evictEvent(session, seat, session.cache.seen(index) - 1)) yield { index, ...event }
     yield { index, ...answer.take(into.subarray(row * vocab, (row + 1) * vocab)) }

@@ -8,8 +8,9 @@ export interface Usage extends CacheReport {
   /** Tokens before the answer that the cache held already: of earlier turns, a prefix, or another sample. */
   readonly reusedTokens: number
   readonly newTokens: number
+  /** Of the forwards that read the prompt. */
   readonly prefillMs: number
-  /** From the first token to the last. */
+  /** Of the forwards after the prompt; those of a batch give a token to each of its sequences. */
   readonly decodeMs: number
   /** Of the forwards after the prompt; undefined when there was none. */
   readonly tokensPerSecond: number | undefined

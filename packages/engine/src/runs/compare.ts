@@ -78,20 +78,18 @@ async function forcedRun(
   const maxTokens =
     ids.length + allowedNewTokens(model.spec, { promptTokens: ids.length, maxNewTokens }, options)
   using session = createSession(model, options, { batch: 1, maxTokens })
-  const started = performance.now()
-  let firstAt = started
+  let [prefillMs, decodeMs] = [0, 0]
   const said: number[] = []
-  for await (const { output } of greedySteps(session, {
+  for await (const { output, result } of greedySteps(session, {
     ids,
     steps,
     force: reference,
     signal: options.signal,
   })) {
-    if (!output) continue
-    if (said.length === 0) firstAt = performance.now()
-    said.push(output.id)
+    if (said.length === 0) prefillMs += result.ms
+    else decodeMs += result.ms
+    if (output) said.push(output.id)
   }
-  const decodeMs = performance.now() - firstAt
   const tokenizer = await tokenizerIfAny(model)
   return {
     ids: said,
@@ -101,7 +99,7 @@ async function forcedRun(
       promptTokens: ids.length,
       reusedTokens: 0,
       newTokens: steps,
-      prefillMs: firstAt - started,
+      prefillMs,
       decodeMs,
     }),
   }

@@ -50,6 +50,8 @@ export interface ForwardResult {
   readonly logBeta: readonly Float32Array[]
   /** Whether a seat was over its budget after this forward. */
   readonly evicted: boolean
+  /** How long it took, cuts and reading the values included. */
+  readonly ms: number
   /** Only when tracing: ratings [H, slots] per layer when the forward evicted; to be called before the next forward. */
   readonly scores: () => readonly (Float32Array | undefined)[]
 }
@@ -219,6 +221,7 @@ export class DecoderSession implements Disposable {
     const { ids, output, signal, into, whole = false } = request
     const seats = request.seats ?? { first: 0, count: this.cache.batch }
     signal?.throwIfAborted()
+    const started = performance.now()
     await this.#constants.load()
     this.#checkIds(ids)
     this.#checkInto(request)
@@ -237,6 +240,7 @@ export class DecoderSession implements Disposable {
       values: into ? values[0]!.readInto(into) : concatenated(values.map(readFloats)),
       logBeta: logBeta.map(readFloats),
       evicted: plan.due.includes(true),
+      ms: performance.now() - started,
       scores: () => scores.map((tensor) => tensor && readFloats(tensor)),
     }
   }
@@ -270,6 +274,7 @@ export class DecoderSession implements Disposable {
       values: into ?? concatenated(results.map(({ values }) => values)),
       logBeta: [],
       evicted: results.some(({ evicted }) => evicted),
+      ms: results.reduce((sum, { ms }) => sum + ms, 0),
       scores: () => [],
     }
   }
