@@ -72,4 +72,10 @@ describe('Answer', () => {
   it('has no text without a tokenizer', () => {
     expect(answer([0, 1], { tokenizer: undefined }).texts).toEqual(['', ''])
   })
+
+  it('has a mean log-probability where logits are NaN or infinite', () => {
+    const { made } = answer([], { logProbs: 0 })
+    made.take(Float32Array.of(NaN, Infinity, 0, NaN, Infinity))
+    expect(made.meanLogProb).toBe(-Math.log(2))
+  })
 })

@@ -126,4 +126,31 @@ describe('tokenLogProbs', () => {
     expect(result.top[0]!.logProb).toBeCloseTo(Math.log(0.4), 5)
     expect(tokenLogProbs(logits, 0, 0).top).toEqual([])
   })
+
+  it('gives a logit that is NaN no probability, as the sampler does', () => {
+    const { top, logProb } = tokenLogProbs(Float32Array.of(NaN, 1, 3, 2), 0, 4)
+    expect(logProb).toBe(-Infinity)
+    expect(top.map(({ id }) => id)).toEqual([2, 3, 1, 0])
+    expect(top[0]!.logProb).toBe(tokenLogProbs(Float32Array.of(1, 3, 2), 1, 0).logProb)
+    expect(tokenLogProbs(new Float32Array(2).fill(NaN), 1, 1)).toEqual({
+      id: 1,
+      logProb: -Infinity,
+      top: [{ id: 0, logProb: -Infinity }],
+    })
+  })
+
+  it('shares the probability among infinite logits', () => {
+    const logits = Float32Array.of(3, Infinity, -Infinity, NaN, Infinity)
+    const half = -Math.log(2)
+    expect(tokenLogProbs(logits, 4, 3)).toEqual({
+      id: 4,
+      logProb: half,
+      top: [
+        { id: 1, logProb: half },
+        { id: 4, logProb: half },
+        { id: 0, logProb: -Infinity },
+      ],
+    })
+    expect(tokenLogProbs(Float32Array.of(Infinity, 1), 0, 0).logProb + 0).toBe(0)
+  })
 })
