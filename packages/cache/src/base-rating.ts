@@ -3,7 +3,7 @@ import { observedAttention } from './policies/h2o.ts'
 import { shortness } from './policies/knorm.ts'
 import { type PromptWindow, promptWindow } from './prompt-window.ts'
 import { expectedAttention, keyDifference, lagDeviation, type Score, writtenScore } from './score.ts'
-import { liftProtected, type Transform, timesValueNorm } from './transform.ts'
+import { type Transform, timesValueNorm } from './transform.ts'
 
 /** Names of the ratings that policies are built over. */
 export const baseNames = ['snapkv', 'knorm', 'keydiff', 'h2o', 'lagkv', 'expected'] as const
@@ -76,10 +76,3 @@ const ratings: Readonly<Record<(typeof baseNames)[number], (settings: BaseSettin
 /** The rating of that name. */
 export const baseRating = (base: (typeof baseNames)[number], settings: BaseSettings): BaseRating =>
   ratings[base](settings)
-
-/** The same rating, with what it protects above all others in numbers, for transforms that compare or add scores. */
-export const lifted = ({ score, transforms, protect }: BaseRating): BaseRating => ({
-  score,
-  transforms: Object.keys(protect).length > 0 ? [...transforms, liftProtected(protect)] : transforms,
-  protect,
-})

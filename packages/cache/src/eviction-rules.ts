@@ -43,6 +43,16 @@ function triggersOf<T extends TensorLike>(
   return { group, triggers: new Array<number>(heads / group).fill(trigger) }
 }
 
+/** Budgets of layers, none too small for what always stays and one token more, however little a prompt leaves it. */
+function layerBudgets({ shares, protect }: Eviction): RaggedRules['layerBudgets'] {
+  if (shares?.kind !== 'perLayer') return undefined
+  const { budgets, keep = () => budgets } = shares
+  return ({ tokens, pinned }) => {
+    const least = Math.max(protect.first, pinned) + protect.last + 1
+    return keep(tokens).map((own) => Math.max(own, least))
+  }
+}
+
 function raggedRules<T extends TensorLike>(
   policy: ResolvedPolicy,
   eviction: Eviction & { readonly shares: HeadShares },
@@ -64,7 +74,7 @@ function raggedRules<T extends TensorLike>(
       everyTokens: limited ? extraSlots(when === 'prefill' ? { mode: 'exact' } : mode) : undefined,
       afterLastLayer: shares.kind === 'pooled' && shares.scope === 'model',
       pageSlots,
-      layerBudgets: shares.kind === 'perLayer' ? (shares.keep ?? (() => shares.budgets)) : undefined,
+      layerBudgets: layerBudgets(eviction),
     },
   }
 }

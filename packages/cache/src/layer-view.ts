@@ -1,4 +1,4 @@
-import type { Ops, TensorLike } from '@trimkv/tensor'
+import type { Ops, ProtectedRange, TensorLike } from '@trimkv/tensor'
 
 /** The rotary embedding of the model at work. */
 export interface Rotary<T> {
@@ -33,6 +33,8 @@ export interface LayerView<T> {
   readonly seen: T
   /** 1/√D */
   readonly scale: number
+  /** Tokens that stay whatever their rating, pinned ones among them; they are rated +∞ in the end. */
+  readonly protect: ProtectedRange
   /** Declared column [B, H, cap] f32. @throws TRIMKV_POLICY_CONTRACT when it is not declared */
   column(name: string): T
   /** Queries of the last w tokens [B, w, Hq, D] f32, token i in row i mod w. @throws TRIMKV_POLICY_CONTRACT */

@@ -27,8 +27,7 @@ function appended(seat: SeatState, newTokens: number): SeatState {
 }
 
 /** Where a prompt decides what layers keep, they are cut as soon as they hold more. */
-function triggersFor(rules: RaggedRules, afterPromptOnly: boolean, newTokens: number): readonly number[] {
-  const budgets = afterPromptOnly ? rules.layerBudgets?.(newTokens) : undefined
+function triggersFor(rules: RaggedRules, budgets: readonly number[] | undefined): readonly number[] {
   if (!budgets) return rules.triggers
   const perLayer = rules.triggers.length / budgets.length
   return rules.triggers.map((_, head) => budgets[Math.floor(head / perLayer)]! + 1)
@@ -69,13 +68,14 @@ export function planRagged(
   const most = Math.max(...before.flatMap((seat) => seat.heads!))
   if (most + newTokens > rules.slots) refuseOverflow(rules.slots, most, newTokens)
   const after = before.map((seat) => appended(seat, newTokens))
-  const triggers = triggersFor(ragged, rules.afterPromptOnly, newTokens)
+  const pinned = commonPin(before)
+  const budgets = ragged.layerBudgets?.({ tokens: newTokens, pinned })
+  const triggers = triggersFor(ragged, rules.afterPromptOnly ? budgets : undefined)
   const due = before.map((seat, i) =>
     isDue(rules, { ...ragged, triggers }, { before: seat, after: after[i]! }),
   )
   const window = windowFor(most + newTokens, rules, ragged)
-  const pinned = commonPin(before)
-  const layerBudgets = due.some(Boolean) ? ragged.layerBudgets?.(newTokens) : undefined
+  const layerBudgets = due.some(Boolean) ? budgets : undefined
   const key = [
     `seats ${seats.first}+${seats.count}`,
     `new ${newTokens}`,

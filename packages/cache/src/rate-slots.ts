@@ -1,4 +1,4 @@
-import { fail, type Ops, type TensorLike } from '@trimkv/tensor'
+import { fail, type Ops, type ProtectedRange, type TensorLike } from '@trimkv/tensor'
 import { type HostLayer, undeclared } from './host-access.ts'
 import { callHostScore } from './host-call.ts'
 import type { LayerView } from './layer-view.ts'
@@ -12,22 +12,17 @@ export interface Rating<T extends TensorLike> {
   readonly eviction: Eviction
 }
 
-function layerView<T extends TensorLike>({
-  policy,
-  layer,
-  shape,
-  slots,
-  seen,
-  ring,
-  rawQueries,
-  rotary,
-}: HostLayer<T>): LayerView<T> {
+function layerView<T extends TensorLike>(
+  { policy, layer, shape, slots, seen, ring, rawQueries, rotary }: HostLayer<T>,
+  protect: ProtectedRange,
+): LayerView<T> {
   const { columns, ...tables } = slots
   return {
     layer,
     ...tables,
     seen,
     scale: 1 / Math.sqrt(shape.headDim),
+    protect,
     column: (name) => columns[name] ?? undeclared(policy, `column "${name}"`),
     window: () => ring ?? undeclared(policy, 'a window of queries'),
     rawQueries: () => rawQueries ?? undeclared(policy, 'queries before rotation'),
@@ -57,7 +52,7 @@ function firstScores<T extends TensorLike>({ ops, storage, eviction }: Rating<T>
       return ops.slotScores({ count, slotIndex, seen, ...columns }, { score: score.rule })
     }
     case 'ops':
-      return score.score(ops, layerView(from))
+      return score.score(ops, layerView(from, eviction.protect))
     case 'host':
       return callHostScore({ ops, storage }, score, from)
   }
@@ -85,7 +80,7 @@ function checkScores<T extends TensorLike>(scores: T, { policy, layer, slots }: 
  */
 export function rateSlots<T extends TensorLike>(rating: Rating<T>, from: HostLayer<T>): T {
   const { ops, eviction } = rating
-  const view = layerView(from)
+  const view = layerView(from, eviction.protect)
   let scores = checkScores(firstScores(rating, from), from)
   for (const transform of eviction.transforms) scores = checkScores(transform.apply(ops, scores, view), from)
   const { first, last } = eviction.protect

@@ -233,12 +233,25 @@ describe('an image', () => {
     ['fewer slots than are filled', unordered, { state: { stored: 2 } }],
     ['a victim where none can wait', unordered, { state: { victimWaits: true } }],
     ['no victim where one waits', waiting, { victims: (victims) => victims.fill(-1, 0, 1) }],
+    ['a victim that nobody waits for', waiting, { state: { victimWaits: false, stored: 11 } }],
     ['a victim past the last slot', waiting, { victims: (victims) => victims.fill(99, 0, 1) }],
   ]
 
   it.each(tampered)('is refused with %s', (_, setup, change) => {
     expect(fillWith(setup, {})).not.toThrow()
     expect(fillWith(setup, change)).toThrow(expect.objectContaining({ code: 'TRIMKV_FORMAT' }))
+  })
+
+  it('takes nothing from a state that is not its own', () => {
+    const at = target(unordered)
+    goOn(at, 0, one(3))
+    const other = target(unordered)
+    const { finish, tensors } = seatToFill(other.cache, 0, slotCounts(at.cache, 0))
+    const saved = seatTensors(at.cache, 0)
+    for (const [i, tensor] of tensors.entries()) tensor.write(saved[i]!.read())
+    const { state } = at.cache.seatAccess(0)
+    finish({ ...state, heads: [0] })
+    expect(other.cache.seatAccess(0).state).toEqual(state)
   })
 
   it('may hold tokens in any order elsewhere', () => {
@@ -255,7 +268,7 @@ describe('an image', () => {
 })
 
 describe('cutting back', () => {
-  it.each(['full', 'trimkv', 'streaming', 'knorm', 'keydiff', 'random'] as const)(
+  it.each(['full', 'trimkv', 'dbtrimkv', 'streaming', 'knorm', 'keydiff', 'random'] as const)(
     '%s is as if it had read no more',
     (name) => {
       const at = target({ policy: policies[name], mode: buffered })

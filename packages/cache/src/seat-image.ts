@@ -1,7 +1,7 @@
 import { type DType, fail, type Ops, type TensorLike } from '@trimkv/tensor'
 import type { LayerState } from './layer-state.ts'
 import { meanSlots } from './ragged-plan.ts'
-import { copySlots, seatSlots } from './slot-set.ts'
+import { copySlots, seatSlots, tableList } from './slot-set.ts'
 import { type SeatState, usedSlots } from './step-plan.ts'
 import type { Storage } from './storage.ts'
 
@@ -193,8 +193,15 @@ export function seatToFill<T extends TensorLike>(
     tensors,
     finish(state) {
       checkFilled(access, { state, counts })
+      const { seen, stored, victimWaits, pinned } = state
       const heads = access.state.heads && counts.flatMap((layer) => [...layer])
-      access.setState({ ...state, ...(heads && { heads, stored: meanSlots(heads) }) })
+      access.setState({
+        seen,
+        victimWaits,
+        pinned,
+        stored,
+        ...(heads && { heads, stored: meanSlots(heads) }),
+      })
     },
   }
 }
@@ -220,10 +227,9 @@ function isLayerSound<T extends TensorLike>(
     access.state.heads ? count >= 0 && count <= seen : count === usedSlots(state) && count <= seen
   if (!counts.every(isLength)) return false
   const victims = victim && onSeat(access, victim, (rows) => access.storage.read(rows))
-  const least = victimWaits ? 0 : -1
   const isVictim = (count: number, head: number): boolean => {
     const waits = victims?.[head] ?? -1
-    return waits >= least && waits < count
+    return victimWaits ? waits >= 0 && waits < count : waits === -1
   }
   if (!counts.every(isVictim)) return false
   const indices = slotTensor(access, { name: 'index', tensor: slots.slotIndex, counts }).read() as Int32Array
@@ -310,8 +316,12 @@ export function truncateSeat<T extends TensorLike>(cache: SeatHolder<T>, seat: n
   }
   // With nothing dropped, slot i holds token i in every head.
   for (const { slots } of layers) {
-    const heads = slots.count.shape[1]!
-    onSeat(access, slots.count, (rows) => storage.write(rows, new Int32Array(heads).fill(tokens)))
+    onSeat(access, slots.count, (count) => {
+      storage.write(count, new Int32Array(count.shape[1]!).fill(tokens))
+      // Where heads differ, memory is held page by page for the slots in use.
+      if (!state.heads) return
+      for (const table of tableList(slots)) onSeat(access, table, (data) => storage.clearSlots(data, count))
+    })
   }
   const heads = state.heads?.map(() => tokens)
   access.setState({ ...state, seen: tokens, stored: tokens, ...(heads && { heads }) })

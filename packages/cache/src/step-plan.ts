@@ -27,8 +27,8 @@ export interface RaggedRules {
   readonly afterLastLayer: boolean
   /** Slots that fill whole pages in every table; a power of two. */
   readonly pageSlots: number
-  /** What each layer keeps of a prompt of so many tokens, where layers have budgets of their own. */
-  readonly layerBudgets: ((promptTokens: number) => readonly number[]) | undefined
+  /** What each layer keeps of a prompt, `pinned` tokens of it for certain, where layers have budgets of their own. */
+  readonly layerBudgets: ((prompt: { tokens: number; pinned: number }) => readonly number[]) | undefined
 }
 
 /** Integers that decide when and where a cache evicts. */

@@ -1,4 +1,4 @@
-import type { Ops, ProtectedRange, TensorLike } from '@trimkv/tensor'
+import type { Ops, TensorLike } from '@trimkv/tensor'
 import type { LayerView } from './layer-view.ts'
 import type { ColumnWriter, Needs } from './needs.ts'
 
@@ -9,7 +9,7 @@ export interface Transform {
   readonly orderedSlots: boolean
   /** Whether all heads of a layer must hold the same tokens: not under budgets that differ from head to head. */
   readonly equalHeads?: boolean
-  /** @returns a new tensor [B, H, cap] f32 */
+  /** @returns [B, H, cap] f32: a new tensor, or `scores` as they are */
   apply<T extends TensorLike>(ops: Ops<T>, scores: T, view: LayerView<T>): T
 }
 
@@ -45,12 +45,21 @@ export const penaliseRedundancy = (options: {
   },
 })
 
-/** Rates the first and last tokens of the text 1 above all others: what stays for certain also counts in sums that follow. */
-export const liftProtected = (range: Partial<ProtectedRange>): Transform => ({
+/** What is protected, 1 above all others. */
+function lifted<T extends TensorLike>(
+  ops: Ops<T>,
+  scores: T,
+  { slotIndex, count, seen, protect }: LayerView<T>,
+): T {
+  if (protect.first === 0 && protect.last === 0) return scores
+  return ops.liftProtected({ scores, slotIndex, count, seen }, protect)
+}
+
+/** Rates protected tokens 1 above all others: what stays for certain also counts in sums that follow. */
+export const liftProtected = (): Transform => ({
   needs: {},
   orderedSlots: false,
-  apply: (ops, scores, { slotIndex, count, seen }) =>
-    ops.liftProtected({ scores, slotIndex, count, seen }, { first: 0, last: 0, ...range }),
+  apply: lifted,
 })
 
 /** Gives the tokens of each stretch of `length` neighbours their mean, so that they stay or go together (ChunkKV). */
@@ -71,14 +80,16 @@ export const rankWithin = (length: number): Transform => ({
 })
 
 /**
- * Multiplies the scores of a head by the share of its total that its best `slots` slots have; tokens of the range do not
- * count (AdaKV's normalisation).
+ * Multiplies the scores of a head by the share of its total that its best slots have, as many as an even budget leaves
+ * beside what is protected, which does not count (AdaKV's normalisation).
  */
-export const weighHeads = (slots: number, range: Partial<ProtectedRange>): Transform => ({
+export const weighHeads = (budget: number): Transform => ({
   needs: {},
   orderedSlots: false,
-  apply: (ops, scores, { slotIndex, count, seen }) =>
-    ops.weighHeads({ scores, slotIndex, count, seen }, { slots, first: 0, last: 0, ...range }),
+  apply(ops, scores, { slotIndex, count, seen, protect }) {
+    const slots = Math.max(0, budget - protect.first - protect.last)
+    return ops.weighHeads({ scores, slotIndex, count, seen }, { slots, ...protect })
+  },
 })
 
 /** `(score + epsilon) · ‖v‖₂`: what attention a token gets, times what it has to say (ExpectedAttention). */
@@ -103,12 +114,14 @@ export interface TwoStage {
 
 /**
  * The best `share` of the budget stays; the others are rated `(score + epsilon) · ‖W_o v‖₁`, their mark on the output
- * (CriticalKV).
+ * (CriticalKV). Protected tokens come first in both stages.
  */
 export const twoStage = ({ budget, share, epsilon }: TwoStage): Transform => ({
   needs: { outputNorm: true },
   orderedSlots: false,
-  apply(ops, scores, { slotIndex, count, column }) {
+  apply(ops, given, view) {
+    const { slotIndex, count, column } = view
+    const scores = lifted(ops, given, view)
     const first = Math.floor(budget * share)
     const kept = first > 0 ? ops.select({ scores, slotIndex, count }, { budget: first }) : undefined
     return ops.weighScores({ scores, weights: column('outputNorm'), count, kept }, { epsilon })
@@ -127,14 +140,17 @@ export const pooledTwoStage = ({
 }: TwoStage & { readonly safe: number }): Transform => ({
   needs: { outputNorm: true },
   orderedSlots: false,
-  apply(ops, scores, { slotIndex, count, column }) {
+  apply(ops, given, view) {
+    const { slotIndex, count, column, protect } = view
+    const scores = lifted(ops, given, view)
     const table = { slotIndex, count }
     const weights = column('outputNorm')
     const floor = { kind: 'top', slots: safe } as const
     const threshold = Number.NEGATIVE_INFINITY
     const quota = ops.allotSlots({ scores, ...table }, { budget, trigger: 0, floor, threshold })
     const most = { budget: scores.shape[2]! }
-    const first = ops.select({ scores, ...table, quota }, { ...most, part: { share, least: safe } })
+    const part = { share, least: Math.max(safe, protect.first + protect.last) }
+    const first = ops.select({ scores, ...table, quota }, { ...most, part })
     const weighed = ops.weighScores({ scores, weights, count, kept: first }, { epsilon })
     const kept = ops.select({ scores: weighed, ...table, quota }, most)
     return ops.weighScores({ scores: weighed, weights, count, kept }, { epsilon })

@@ -188,6 +188,7 @@ describe('remembered queries, turned back', () => {
       count: whole([4, 4, 5, 5], B, H),
       seen: whole(seen, B),
       scale: 1 / Math.sqrt(D),
+      protect: { first: 0, last: 0 },
       column: () => ring,
       window: () => ring,
       rawQueries: () => raw[0]!,

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CacheShape } from '../src/cache-shape.ts'
 import { createKvCache, type KvArena, type KvCacheOptions } from '../src/kv-arena.ts'
 import { policies } from '../src/policies/index.ts'
+import { truncateSeat } from '../src/seat-image.ts'
 import { deviceStorage } from '../src/storage.ts'
 import { runForward } from '../src/testing/run-forward.ts'
 import { seededTokens } from '../src/testing/token-source.ts'
@@ -84,5 +85,24 @@ describe.runIf(process.platform === 'linux')('memory of heads that share a budge
     expect(metered(at)).toBe(0)
     at.cache[Symbol.dispose]()
     expect(taken()).toBe(0)
+  })
+
+  it.each(['model', 'layer'])('cutting a sequence back gives it back, %s', (scope) => {
+    const before = reservedBytes()
+    const at = feed({
+      policy: policies.dbtrimkv,
+      options: { scope },
+      mode: { mode: 'buffered', buffer: 4000 },
+    })
+    at.read(prompt)
+    at.read(500)
+    const whole = reservedBytes() - before
+    expect(whole).toBe(metered(at))
+    truncateSeat(at.cache, 0, 40)
+    expect(reservedBytes() - before).toBe(metered(at))
+    expect(metered(at)).toBeLessThan(whole / 10)
+    at.read(1)
+    expect(reservedBytes() - before).toBe(metered(at))
+    at.cache[Symbol.dispose]()
   })
 })

@@ -53,8 +53,7 @@ export const adakv: Policy = definePolicy({
   },
   parts({ base, floor, safeguard, normalise, ...settings }, { budget }) {
     const { transforms, protect, ...rest } = baseRating(base, settings)
-    const { first = 0, last = 0 } = protect
-    const weighed = normalise === 'on' ? [weighHeads(Math.max(0, budget - first - last), protect)] : []
+    const weighed = normalise === 'on' ? [weighHeads(budget)] : []
     return {
       ...rest,
       transforms: [...transforms, ...weighed],

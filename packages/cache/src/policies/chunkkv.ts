@@ -1,7 +1,7 @@
-import { baseDoc, baseNames, baseOptions, baseRating, expectedEpsilon, lifted } from '../base-rating.ts'
+import { baseDoc, baseNames, baseOptions, baseRating, expectedEpsilon } from '../base-rating.ts'
 import { definePolicy, type Policy } from '../policy.ts'
 import { promptWindowOptions } from '../prompt-window.ts'
-import { chunkMean, shareHeads } from '../transform.ts'
+import { chunkMean, liftProtected, shareHeads } from '../transform.ts'
 
 /**
  * Stretches of neighbouring tokens stay or go together, the same in all heads of a layer. Of the chunk at the border the
@@ -30,7 +30,7 @@ export const chunkkv: Policy = definePolicy({
     { name: 'paper', options: { chunk: 10 }, note: 'without sharing indices between layers' },
   ],
   parts({ base, chunk, ...settings }) {
-    const { score, transforms, protect } = lifted(baseRating(base, settings))
-    return { score, transforms: [...transforms, shareHeads(), chunkMean(chunk)], protect }
+    const { score, transforms, protect } = baseRating(base, settings)
+    return { score, transforms: [...transforms, liftProtected(), shareHeads(), chunkMean(chunk)], protect }
   },
 })

@@ -1,4 +1,4 @@
-import { baseDoc, baseNames, baseOptions, baseRating, lifted } from '../base-rating.ts'
+import { baseDoc, baseNames, baseOptions, baseRating } from '../base-rating.ts'
 import { definePolicy, type Policy, pooled } from '../policy.ts'
 import { promptWhole } from '../preset-notes.ts'
 import { promptWindowOptions } from '../prompt-window.ts'
@@ -65,7 +65,7 @@ export const criticalkv: Policy = definePolicy({
   ],
   parts({ base, share, epsilon, heads, safeguard, ...settings }, { budget, when }) {
     const queries = when === 'decode' ? settings.queries : undefined
-    const { score, transforms, protect } = lifted(baseRating(base, { ...settings, queries }))
+    const { score, transforms, protect } = baseRating(base, { ...settings, queries })
     const stages = { budget, share, epsilon }
     if (heads === 'even') return { score, transforms: [...transforms, twoStage(stages)], protect }
     const second = pooledTwoStage({ ...stages, safe: Math.floor(budget * safeguard) })

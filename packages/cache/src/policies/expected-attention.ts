@@ -55,7 +55,7 @@ export const expectedAttention: Policy = definePolicy({
       covariance: covariance === 'on',
       queries: when === 'decode' ? queries : undefined,
     }),
-    transforms: [...(values === 'on' ? [timesValueNorm({ epsilon })] : []), liftProtected({ first: sinks })],
+    transforms: [...(values === 'on' ? [timesValueNorm({ epsilon })] : []), liftProtected()],
     protect: { first: sinks },
   }),
 })

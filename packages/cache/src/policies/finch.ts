@@ -41,7 +41,7 @@ export const finch: Policy = definePolicy({
   parts: ({ question, normalise, chunk }) => ({
     score: windowAttention({ window: question, columns: 'all', timesVisible: normalise === 'on' }),
     // The question stays whatever happens, so it takes the best places of its chunk.
-    transforms: chunk > 0 ? [liftProtected({ last: question }), rankWithin(chunk)] : [],
+    transforms: chunk > 0 ? [liftProtected(), rankWithin(chunk)] : [],
     protect: { last: question },
   }),
 })
