@@ -122,9 +122,9 @@ const filesIn = (folder) => {
 }
 
 /** What an example is given: a model, and gates, or where gates go. */
-const argumentsOf = (/** @type {string} */ path, /** @type {string} */ line) => [
+const argumentsOf = (/** @type {string} */ path) => [
   'models/Qwen3-0.6B',
-  path.includes('train') ? `trained on ${line}` : 'gates/TrimKV-Qwen3',
+  path.includes('train') ? 'trained' : 'gates/TrimKV-Qwen3',
 ]
 
 /** Downloads from a server, and reads files of the reader's own: these are compiled alone. */
@@ -137,31 +137,17 @@ const needsMore = /readmes\/@trimkv\/(?:hub|trainer)\//
  */
 async function problemsOn(line, { project, examples }) {
   const node = project.node(line)
-  const ask = 'put key library . ida smiles . find key'
-  const model = 'models/Qwen3-0.6B'
   const whole = examples.filter((example) => example.whole)
   const runs = [
     ['node', '-e', `if (!process.version.startsWith('v${line}.')) throw new Error(process.version)`],
-    ...whole.map(({ path }) => ['node', join('out', path), ...argumentsOf(path, line)]),
-    ['node', 'two-workers.mjs'],
-    ['node', 'stopped-worker.mjs'],
-    ['node', 'quiet-imports.mjs', ...project.packages],
-    ['node', 'required.cjs'],
-    ...(line === '20' ? [] : [['node', 'newest-ai-sdk.mjs', newestAiSdk]]),
+    ...whole.map(({ path }) => ['node', join('../out', path), ...argumentsOf(path)]),
+    ['node', '../two-workers.mjs'],
+    ['node', '../stopped-worker.mjs'],
+    ['node', '../quiet-imports.mjs', ...project.packages],
+    ['node', '../required.cjs'],
+    ...(line === '20' ? [] : [['node', '../newest-ai-sdk.mjs', newestAiSdk]]),
     ['npx', '--no-install', 'trimkv', 'doctor'],
-    [
-      'npx',
-      '--no-install',
-      'trimkv',
-      'generate',
-      model,
-      '--gates',
-      'gates/TrimKV-Qwen3',
-      '--prompt',
-      ask,
-      '--max-new',
-      '1',
-    ],
+    ['node', '../command-line.mjs'],
   ]
   const problems = []
   const env = {
@@ -173,7 +159,7 @@ async function problemsOn(line, { project, examples }) {
   }
   for (const [program = '', ...args] of runs) {
     const path = program === 'node' ? node : program
-    const { code, output } = await runCommand(path, args, { cwd: project.folder, env, capture: true })
+    const { code, output } = await runCommand(path, args, { cwd: project.home(line), env, capture: true })
     if (code !== 0)
       problems.push(`Node ${line}: ${[program, ...args].join(' ')} ended with ${code}\n${output.trim()}`)
   }

@@ -28,6 +28,7 @@ export const newestAiSdk = 'ai-newest'
  * @property {readonly string[]} packages ours
  * @property {string} platformPackage
  * @property {(line: string) => string} node path of a line of Node
+ * @property {(line: string) => string} home a folder of the project where what runs on a line of Node reads and writes
  * @property {() => void} remove
  */
 
@@ -59,11 +60,13 @@ export async function installProject(root) {
     await install(folder)
     const programs = join(root, 'e2e/installed')
     for (const name of readdirSync(programs)) copyFileSync(join(programs, name), join(folder, name))
-    linkModels(folder)
+    const home = (/** @type {string} */ line) => join(folder, `on Node ${line}`)
+    for (const line of nodeLines) linkModels(folder, home(line))
     const own = (/** @type {string} */ line) => process.versions.node.startsWith(`${line}.`)
     const node = (/** @type {string} */ line) =>
       own(line) ? process.execPath : join(folder, `node_modules/node-${line}/bin/node`)
-    return { folder, packages: packed.map(({ name }) => name), platformPackage: platform.name, node, remove }
+    const packages = packed.map(({ name }) => name)
+    return { folder, packages, platformPackage: platform.name, node, home, remove }
   } catch (error) {
     remove()
     throw error
@@ -111,15 +114,16 @@ async function install(folder) {
 
 /**
  * Puts the bundled model where the documents have the models of their readers.
- * @param {string} folder
+ * @param {string} folder of the project
+ * @param {string} home
  */
-function linkModels(folder) {
+function linkModels(folder, home) {
   const model = join(folder, 'node_modules/@trimkv/reference-model/model')
   for (const [name, target] of Object.entries({
     'models/Qwen3-0.6B': model,
     'gates/TrimKV-Qwen3': join(model, 'gates'),
   })) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true })
-    symlinkSync(target, join(folder, name))
+    mkdirSync(dirname(join(home, name)), { recursive: true })
+    symlinkSync(target, join(home, name))
   }
 }
