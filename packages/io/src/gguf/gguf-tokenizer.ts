@@ -7,6 +7,9 @@ import { mergesByScore } from './merges-by-score.ts'
 /** Kinds of token, as llama.cpp numbers them. */
 const tokenTypes = { unknown: 2, control: 3, userDefined: 4 } as const
 
+/** Texts of tokens that end a turn or an answer; many files name none of them but the end of a text. */
+const endTexts = new Set(['<|eot_id|>', '<|eom_id|>', '<|im_end|>', '<|end|>', '<|endoftext|>'])
+
 /** Both files of a tokenizer, as a Hugging Face folder has them. */
 export interface TokenizerJson {
   readonly tokenizer: JsonObject
@@ -62,6 +65,19 @@ export function ggufTokenizer({ metadata }: GgufHeader, file: string, family: Mo
     chat_template: template,
   }
   return { tokenizer, config: JSON.parse(JSON.stringify(config)) as JsonObject }
+}
+
+/**
+ * Tokens that end an answer by what they are called, ascending.
+ * @see llama.cpp src/llama-vocab.cpp, special_eog_ids
+ */
+export function namedEnds({ metadata }: GgufHeader): number[] {
+  const tokens = metadata.get('tokenizer.ggml.tokens')
+  const types = metadata.get('tokenizer.ggml.token_type')
+  if (!Array.isArray(tokens) || !ArrayBuffer.isView(types)) return []
+  const isSpecial = (id: number): boolean =>
+    types[id] === tokenTypes.control || types[id] === tokenTypes.userDefined
+  return [...tokens.keys()].filter((id) => endTexts.has(tokens[id]) && isSpecial(id))
 }
 
 function unsupported({ file, get }: TokenizerFields, name: string, expected: string): never {

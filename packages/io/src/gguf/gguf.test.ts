@@ -227,6 +227,21 @@ describe('a llama model', () => {
 const configOf = async (metadata: Record<string, Value>, tensors?: Tensor[], data?: Buffer) =>
   (await openGguf(write({ metadata, ...(tensors && { tensors }), ...(data && { data }) }))).config
 
+describe('answers end', () => {
+  const vocabulary = {
+    'tokenizer.ggml.tokens': ['<s>', '<|endoftext|>', '<|end|>', 'x', '<|im_end|>', '<|eot_id|>', '<|user|>'],
+    'tokenizer.ggml.token_type': [3, 3, 4, 1, 1, 3, 3],
+  }
+  const endsOf = async (metadata: Record<string, Value>) =>
+    (await openGguf(write({ metadata: { ...as('phi3'), ...metadata } }))).endIds
+
+  it('where the file says, and at tokens that are called so and are no plain text', async () => {
+    expect(await endsOf({})).toEqual([])
+    expect(await endsOf(vocabulary)).toEqual([1, 2, 5])
+    expect(await endsOf({ ...vocabulary, 'tokenizer.ggml.eos_token_id': 2 })).toEqual([2, 1, 5])
+  })
+})
+
 describe('a phi3 model', () => {
   it('has no window where it says 0, and is refused where it has one', async () => {
     const none = await configOf(as('phi3', { 'attention.sliding_window': 0 }))

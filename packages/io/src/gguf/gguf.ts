@@ -9,7 +9,7 @@ import { tokenizerOf } from '../tokenizer.ts'
 import { ggufConfig, ggufFamily, type RopeFactors, ropeFactorNames } from './gguf-config.ts'
 import { type GgmlType, type GgufHeader, type GgufTensor, readGgufHeader } from './gguf-header.ts'
 import { interleavedHeadRow, modelTensorName } from './gguf-names.ts'
-import { ggufTokenizer } from './gguf-tokenizer.ts'
+import { ggufTokenizer, namedEnds } from './gguf-tokenizer.ts'
 
 const dtypes = { F32: 'f32', F16: 'f16', BF16: 'bf16', Q8_0: 'q8', Q4_0: 'q4' } as const satisfies Record<
   GgmlType,
@@ -55,11 +55,12 @@ export async function openGguf(path: string): Promise<ModelSource> {
 }
 
 /** Some models end a turn by another token than a text. */
-function endIdsOf({ metadata }: GgufHeader, { eosTokenIds }: ModelConfig, file: string): number[] {
+function endIdsOf(header: GgufHeader, { eosTokenIds }: ModelConfig, file: string): number[] {
+  const { metadata } = header
   const names = ['eot', 'eom'].map((name) => `tokenizer.ggml.${name}_token_id`)
   const fields = configFields(Object.fromEntries(names.map((name) => [name, metadata.get(name)])), file)
   const others = names.map((name) => fields.integer(name, tokenIds)).filter((id) => id !== undefined)
-  return [...new Set([...eosTokenIds, ...others])]
+  return [...new Set([...eosTokenIds, ...others, ...namedEnds(header)])]
 }
 
 interface Surroundings {
