@@ -3,7 +3,7 @@ import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { createDevice } from '@trimkv/tensor'
 import { generateText } from 'ai'
 import { load } from 'trimkv'
-import { afterAll, beforeEach, expect, it, vi } from 'vitest'
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 
 // Models are loaded onto one device, whose counters tell what they leave behind.
 const device = createDevice({ threads: 1 })
@@ -39,6 +39,57 @@ it('a provider that is disposed frees its models, and what a stopped answer took
     await expect(stopped).rejects.toThrow(/abort/)
   }
   expect(held()).toEqual(empty)
+})
+
+describe('a provider that is disposed', () => {
+  const ended = { code: 'TRIMKV_ABORTED', what: 'The model was disposed with its provider' }
+  const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'find key' }] }]
+  const long = { prompt, maxOutputTokens: 100_000 }
+
+  it('loads nothing again', async () => {
+    const trimkv = createTrimkv({ models: { one: small } })
+    const model = trimkv('one')
+    await model.doGenerate({ prompt, maxOutputTokens: 1 })
+    await trimkv[Symbol.asyncDispose]()
+    await expect(model.doGenerate({ prompt })).rejects.toMatchObject(ended)
+    await expect(trimkv('one').doStream({ prompt })).rejects.toMatchObject(ended)
+    expect(load).toHaveBeenCalledTimes(1)
+    expect(held()).toEqual(empty)
+    await trimkv[Symbol.asyncDispose]()
+  })
+
+  it('stops a model that is being loaded', async () => {
+    const trimkv = createTrimkv({ models: { one: small } })
+    const asked = trimkv('one').doGenerate(long)
+    await Promise.all([
+      expect(asked).rejects.toMatchObject(ended),
+      trimkv[Symbol.asyncDispose]().then(() => expect(held()).toEqual(empty)),
+    ])
+  })
+
+  it('stops an answer that is coming', async () => {
+    const trimkv = createTrimkv({ models: { one: small } })
+    await trimkv('one').doGenerate({ prompt, maxOutputTokens: 1 })
+    const { tensors } = held()
+    const asked = trimkv('one').doGenerate(long)
+    const rejected = expect(asked).rejects.toMatchObject(ended)
+    await vi.waitFor(() => expect(held().tensors).toBeGreaterThan(tensors))
+    await trimkv[Symbol.asyncDispose]()
+    expect(held()).toEqual(empty)
+    await rejected
+  })
+
+  it.each([0, 6])('stops a stream of which %i parts were read, and that nobody reads on', async (parts) => {
+    const trimkv = createTrimkv({ models: { one: small } })
+    const { stream } = await trimkv('one').doStream(long)
+    const reader = stream.getReader()
+    for (let i = 0; i < parts; i++) await reader.read()
+    await trimkv[Symbol.asyncDispose]()
+    expect(held()).toEqual(empty)
+    const rest: unknown[] = []
+    for (let part = await reader.read(); !part.done; part = await reader.read()) rest.push(part.value)
+    expect(rest.at(-1)).toMatchObject({ type: 'error', error: ended })
+  })
 })
 
 it('a model that is disposed frees what it loaded', async () => {

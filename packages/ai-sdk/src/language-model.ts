@@ -6,18 +6,25 @@ import type {
   LanguageModelV3GenerateResult,
   LanguageModelV3StreamPart,
 } from '@ai-sdk/provider'
-import type { DoneEvent, GenerateEvent } from '@trimkv/engine'
+import type { DoneEvent, GenerateEvent, GenerateOptions, Model, Prompt } from '@trimkv/engine'
+import { fail } from '@trimkv/tensor'
 import type { LoadedModel } from 'trimkv'
 import { finishReasonOf, metadataOf, usageOf } from './cache-metadata.ts'
 import { type EngineCall, engineCall } from './call-options.ts'
 import type { TrimkvSettings } from './settings.ts'
+
+/** A model that is loaded. */
+export interface AnsweringModel {
+  readonly model: Model
+  readonly generate: (prompt: Prompt, options: GenerateOptions) => AsyncIterable<GenerateEvent>
+}
 
 /** What a language model of the AI SDK answers from. */
 export interface ModelSource {
   readonly modelId: string
   readonly settings: TrimkvSettings
   /** The same model at each call. */
-  readonly load: () => Promise<LoadedModel>
+  readonly load: () => Promise<AnsweringModel>
 }
 
 /** The end of an answer, in a result and in a stream alike. */
@@ -34,6 +41,12 @@ async function prepare(source: ModelSource, call: LanguageModelV3CallOptions) {
   const model = await source.load()
   const prepared: EngineCall = await engineCall(model.model, source.settings, call)
   return { ...prepared, events: model.generate(prepared.prompt, prepared.options) }
+}
+
+/** The end of an answer, which is run until then. */
+async function doneOf(events: AsyncIterable<GenerateEvent>): Promise<DoneEvent> {
+  for await (const event of events) if (event.type === 'done') return event
+  return fail('TRIMKV_INVARIANT', 'An answer ended without its last event')
 }
 
 interface AnswerParts {
@@ -72,7 +85,7 @@ export function languageModelOf(source: ModelSource): LanguageModelV3 {
     supportedUrls: {},
     async doGenerate(call): Promise<LanguageModelV3GenerateResult> {
       const { events, warnings } = await prepare(source, call)
-      const done = await events.result()
+      const done = await doneOf(events)
       return {
         content: done.text === '' ? [] : [{ type: 'text', text: done.text }],
         ...endOf(done),

@@ -1,6 +1,6 @@
 import { type LanguageModelV3, NoSuchModelError, type ProviderV3 } from '@ai-sdk/provider'
-import { type LoadedModel, load } from 'trimkv'
 import { languageModelOf } from './language-model.ts'
+import { OwnedModel } from './owned-model.ts'
 import type { TrimkvSettings } from './settings.ts'
 
 /** A model of a provider: where it is, and how it answers. */
@@ -19,32 +19,18 @@ export interface TrimkvProviderOptions {
   readonly models: Readonly<Record<string, TrimkvModelOptions>>
 }
 
-/** A provider of the AI SDK. Disposing it frees the models it loaded. */
+/**
+ * A provider of the AI SDK. Disposing it stops the answers of its models and frees what it loaded: calls that are running, and
+ * every later one, reject with TRIMKV_ABORTED.
+ */
 export interface TrimkvProvider extends ProviderV3, AsyncDisposable {
   /** Short for `languageModel`. */
   (modelId: string): LanguageModelV3
 }
 
-function loadOnce({ source, gates, threads }: TrimkvModelOptions) {
-  let loaded: Promise<LoadedModel> | undefined
-  return {
-    /** Loads at the first call; what failed is tried again. */
-    load(): Promise<LoadedModel> {
-      loaded ??= load(source, {
-        ...(gates !== undefined && { gates }),
-        ...(threads !== undefined && { threads }),
-      }).catch((error: unknown) => {
-        loaded = undefined
-        throw error
-      })
-      return loaded
-    },
-    async dispose(): Promise<void> {
-      const model = await loaded?.catch(() => undefined)
-      loaded = undefined
-      model?.[Symbol.dispose]()
-    },
-  }
+function openedOf({ source, gates, threads, ...settings }: TrimkvModelOptions) {
+  const given = { ...(gates !== undefined && { gates }), ...(threads !== undefined && { threads }) }
+  return { model: new OwnedModel(source, given), settings }
 }
 
 /**
@@ -56,13 +42,12 @@ function loadOnce({ source, gates, threads }: TrimkvModelOptions) {
  * An id that is not among `models` is a `NoSuchModelError` of the AI SDK, and so is every kind of model but language models.
  */
 export function createTrimkv({ models }: TrimkvProviderOptions): TrimkvProvider {
-  const opened = new Map(Object.entries(models).map(([id, options]) => [id, loadOnce(options)]))
+  const opened = new Map(Object.entries(models).map(([id, options]) => [id, openedOf(options)]))
   function languageModel(modelId: string): LanguageModelV3 {
-    const model = opened.get(modelId)
-    const options = models[modelId]
-    if (!model || !options) throw new NoSuchModelError({ modelId, modelType: 'languageModel' })
-    const { source: _, gates: __, threads: ___, ...settings } = options
-    return languageModelOf({ modelId, settings, load: model.load })
+    const entry = opened.get(modelId)
+    if (!entry) throw new NoSuchModelError({ modelId, modelType: 'languageModel' })
+    const { model, settings } = entry
+    return languageModelOf({ modelId, settings, load: () => model.load() })
   }
   const none = (modelType: 'embeddingModel' | 'imageModel') => (modelId: string) => {
     throw new NoSuchModelError({ modelId, modelType })
@@ -73,7 +58,7 @@ export function createTrimkv({ models }: TrimkvProviderOptions): TrimkvProvider 
     embeddingModel: none('embeddingModel'),
     imageModel: none('imageModel'),
     async [Symbol.asyncDispose]() {
-      for (const { dispose } of opened.values()) await dispose()
+      await Promise.all([...opened.values()].map(({ model }) => model[Symbol.asyncDispose]()))
     },
   })
 }
