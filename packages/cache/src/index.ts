@@ -81,7 +81,6 @@ export type { SeatRange } from './slot-set.ts'
 export type { SeatState, StepPlan, StepRequest } from './step-plan.ts'
 export {
   deviceStorage,
-  referenceStorage,
   type Storage,
   type StorageDevice,
   type StoredTensor,

@@ -5,7 +5,7 @@ import { parsePolicy } from './parse-policy.ts'
 import { policies } from './policies/index.ts'
 import { definePolicy, type Policy, type PolicyParts, perHead, perLayer, pooled } from './policy.ts'
 import { attentionMass, hostScore, opsScore, recency, windowAttention } from './score.ts'
-import { referenceStorage } from './storage.ts'
+import { referenceStorage } from './testing/reference-storage.ts'
 import { shareHeads } from './transform.ts'
 
 const shape = { layers: 1, queryHeads: 2, kvHeads: 2, headDim: 4 }

@@ -1,12 +1,4 @@
-import {
-  type Ops,
-  type RefTensor,
-  referenceOps,
-  refTensor,
-  type TensorLike,
-  type TensorSpec,
-  type ViewOps,
-} from '@trimkv/tensor'
+import type { Ops, TensorLike, TensorSpec, ViewOps } from '@trimkv/tensor'
 
 /** Where a cache keeps its tensors, and how the host reaches them. */
 export interface Storage<T extends TensorLike> {
@@ -51,25 +43,4 @@ export const deviceStorage = <T extends StoredTensor>(device: StorageDevice<T>):
   dispose: (tensor) => tensor[Symbol.dispose](),
   pageBytes: device.pageBytes,
   clearSlots: (data, count) => device.ops.clearSlots({ data, count }),
-})
-
-function readReference(tensor: RefTensor): Float32Array | Int32Array {
-  const values = tensor.toArray()
-  return tensor.dtype === 'i32' ? Int32Array.from(values) : Float32Array.from(values)
-}
-
-const zeroReference = (spec: TensorSpec): RefTensor =>
-  refTensor(new Float64Array(spec.shape.reduce((a, b) => a * b, 1)), spec)
-
-/** Keeps a cache in the f64 reference: slow and exact, needs no addon. */
-export const referenceStorage = (): Storage<RefTensor> => ({
-  views: referenceOps(),
-  zeros: zeroReference,
-  reserve: zeroReference,
-  read: readReference,
-  write: (tensor, values) => tensor.assign(values),
-  dispose: () => {},
-  // There are no pages: small ones show what depends on them.
-  pageBytes: 64,
-  clearSlots: (data, count) => referenceOps().clearSlots({ data, count }),
 })

@@ -8,7 +8,8 @@ import type { Policy, Preset } from '../src/policy.ts'
 import { rateSlots } from '../src/rate-slots.ts'
 import { type HeadShares, type ResolvedPolicy, resolvePolicy } from '../src/resolved-policy.ts'
 import { mapTables } from '../src/slot-set.ts'
-import { referenceStorage, type Storage } from '../src/storage.ts'
+import type { Storage } from '../src/storage.ts'
+import { referenceStorage } from '../src/testing/reference-storage.ts'
 
 /** The model that costs are stated for: Qwen3-4B. */
 const shape = { layers: 36, queryHeads: 32, kvHeads: 8, headDim: 128, hiddenSize: 2560 }

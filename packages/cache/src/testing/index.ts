@@ -5,6 +5,7 @@ export {
   policyChecks,
   policyConformance,
 } from './policy-conformance.ts'
+export { referenceStorage } from './reference-storage.ts'
 export {
   type FeedTarget,
   type ForwardResult,

@@ -2,7 +2,8 @@ import { type DType, type Ops, type RefTensor, referenceOps, type TensorLike } f
 import type { CacheShape } from '../cache-shape.ts'
 import type { KvArena } from '../kv-arena.ts'
 import type { StepPlan, StepRequest } from '../step-plan.ts'
-import { referenceStorage, type Storage } from '../storage.ts'
+import type { Storage } from '../storage.ts'
+import { referenceStorage } from './reference-storage.ts'
 import { rotateHeads, testFrequencies } from './test-rotary.ts'
 import type { TokenSource } from './token-source.ts'
 
