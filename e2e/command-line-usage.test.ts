@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +36,11 @@ describe('help and usage', () => {
     [['generate', referenceModelDir, '--budgt', '3'], /--budgt[\s\S]*--budget/],
     [['generate', referenceModelDir, '-p', 'x', '--top-k', 'many'], /--top-k cannot be "many"[\s\S]*number/],
     [['generate', referenceModelDir, '-p', 'x', '--prompt-file', 'y'], /exclude each other/],
+    [['score', referenceModelDir, '-p', 'x', '--ids', '1,2,3'], /--prompt and --ids exclude each other/],
+    [
+      ['filters', referenceModelDir, '--prompt-file', 'x', '--ids-file', 'y', '--out', 'f'],
+      /--prompt-file and --ids-file exclude/,
+    ],
     [['generate', referenceModelDir, '-p', 'x', '--top-k', '5'], /topK has no effect at temperature 0/],
     [['generate', referenceModelDir, '-p', 'x', '--policy', 'snapkw'], /did you mean "snapkv"/],
     [
@@ -43,6 +50,18 @@ describe('help and usage', () => {
     [['generate', referenceModelDir, '-p', 'x', '--exact', '--buffer', '3'], /exclude each other/],
     [['trace', goldenPath('qwen3', 'hf'), '--ids', '5,999', '--steps', '2'], /999/],
     [['trace', goldenPath('qwen3', 'hf'), '--steps', '2'], /--ids/],
+    [['trace', goldenPath('qwen3', 'hf'), '--ids', '5'], /--steps is missing/],
+    [['filters', referenceModelDir, '-p', 'x'], /--out is missing/],
+    [['cache', 'save', referenceModelDir, '-p', 'x'], /--output is missing/],
+    [
+      ['compare', referenceModelDir, '-p', 'x'],
+      /--policies is missing +TRIMKV_OPTION\n {2}→ give --policies with a value\n$/,
+    ],
+    [
+      ['convert', 'gates', '--to', 'torch', '--out', 'x'],
+      /gates without a folder[\s\S]*convert gates FOLDER/,
+    ],
+    [['convert', referenceModelDir, '--out', 'x'], /--weights is missing/],
     [['trace', goldenPath('phi3-longrope', 'hf'), '--ids', '5', '--steps', '300', '--policy', 'full'], /256/],
   ])('ends with 2 and says why: %o', async (args, message) => {
     const { code, stdout, stderr } = await run(args)
@@ -77,6 +96,25 @@ describe('help and usage', () => {
       env: { TRIMKV_NATIVE_PATH: '/nonexistent.node' },
     })
     expect(native).toMatchObject({ code: 5, stderr: expect.stringMatching(/TRIMKV_NATIVE_MISSING/) })
+  })
+
+  it.each([
+    ['generate', referenceModelDir],
+    ['compare', referenceModelDir, '--policies', 'full'],
+    ['score', referenceModelDir],
+    ['filters', referenceModelDir, '--out', join(folder, 'filters.safetensors')],
+    ['cache', 'save', referenceModelDir, '-o', join(folder, 'cache.trimkv')],
+  ])('ends with 130 on the first Ctrl-C while it waits for a text: %s', async (...args) => {
+    const ready = `process.on('newListener', (name) => name === 'SIGINT' && process.stdout.write('ready'))`
+    const child = spawn(process.execPath, ['--import', `data:text/javascript,${ready}`, program, ...args], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
+    child.stdout.once('data', () => child.kill('SIGINT'))
+    try {
+      expect(await once(child, 'close')).toEqual([130, null])
+    } finally {
+      child.kill('SIGKILL')
+    }
   })
 
   it('prints its version', async () => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { addAbortSignal } from 'node:stream'
 import { text as readAll } from 'node:stream/consumers'
 import type { Prompt } from '@trimkv/engine'
 import { fail } from '@trimkv/tensor'
@@ -12,32 +13,40 @@ async function readInput(path: string): Promise<string> {
   }
 }
 
-function onlyOne(names: Readonly<Record<string, unknown>>): void {
-  const set = Object.keys(names).filter((name) => names[name] !== undefined)
-  if (set.length > 1) fail('TRIMKV_OPTION', `${set.join(' and ')} exclude each other`)
+/** Flags that give a text or its ids. */
+export type TextSources = Partial<Pick<Settings, 'prompt' | 'promptFile' | 'ids' | 'idsFile'>>
+
+/** @throws TRIMKV_OPTION when two flags give a text */
+export function oneSource({ prompt, promptFile, ids, idsFile }: TextSources): void {
+  const sources = { '--prompt': prompt, '--prompt-file': promptFile, '--ids': ids, '--ids-file': idsFile }
+  const given = Object.entries(sources).filter(([, value]) => value !== undefined)
+  if (given.length > 1)
+    fail('TRIMKV_OPTION', `${given.map(([flag]) => flag).join(' and ')} exclude each other`)
 }
 
 /** Text of `--prompt`, `--prompt-file` or stdin. A single newline at the end of a file is not part of it. */
-export async function promptText({
-  prompt,
-  promptFile,
-}: Pick<Settings, 'prompt' | 'promptFile'>): Promise<string> {
-  onlyOne({ '--prompt': prompt, '--prompt-file': promptFile })
+export async function promptText(sources: TextSources, signal: AbortSignal): Promise<string> {
+  oneSource(sources)
+  const { prompt, promptFile } = sources
   if (prompt !== undefined) return prompt
   if (promptFile === undefined && process.stdin.isTTY) {
     fail('TRIMKV_OPTION', 'There is no prompt', {
       hint: 'give --prompt TEXT, --prompt-file PATH, or text on stdin',
     })
   }
-  const content = promptFile === undefined ? await readAll(process.stdin) : await readInput(promptFile)
+  const content =
+    promptFile === undefined
+      ? await readAll(addAbortSignal(signal, process.stdin))
+      : await readInput(promptFile)
   return content.replace(/\r?\n$/, '')
 }
 
 /** The prompt of a command: text as it is, or a conversation with `--chat`. */
 export async function promptOf(
   settings: Pick<Settings, 'prompt' | 'promptFile' | 'chat' | 'system'>,
+  signal: AbortSignal,
 ): Promise<Prompt> {
-  const content = await promptText(settings)
+  const content = await promptText(settings, signal)
   const { chat, system } = settings
   if (!chat) {
     if (system !== undefined)
@@ -53,11 +62,9 @@ export async function promptOf(
 }
 
 /** Ids of `--ids` or `--ids-file`; nothing when neither is given. */
-export async function givenIds({
-  ids,
-  idsFile,
-}: Pick<Settings, 'ids' | 'idsFile'>): Promise<readonly number[] | undefined> {
-  onlyOne({ '--ids': ids, '--ids-file': idsFile })
+export async function givenIds(sources: TextSources): Promise<readonly number[] | undefined> {
+  oneSource(sources)
+  const { ids, idsFile } = sources
   if (idsFile === undefined) return ids
   const { z } = await import('zod')
   const content = await readInput(idsFile)

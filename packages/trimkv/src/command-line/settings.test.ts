@@ -24,7 +24,7 @@ describe('checkedSettings', () => {
     ['kvDtype', 'q8', /--kv-dtype cannot be "q8"[\s\S]*bf16/],
     ['ids', '1,x', /--ids cannot be[\s\S]*5,17,42/],
     ['ids', '1,-2', /--ids/],
-    ['steps', undefined, /--steps cannot be nothing/],
+    ['steps', undefined, /^--steps is missing\n {2}→ give --steps with a value$/],
     ['temperature', 'warm', /--temperature cannot be "warm"/],
   ])('refuses --%s %s', async (name, value, message) => {
     const checked = checkedSettings({ [name]: value }, [name])

@@ -1,4 +1,5 @@
-import { fail } from '@trimkv/tensor'
+import { parseBudget } from '@trimkv/cache'
+import { fail, TrimError } from '@trimkv/tensor'
 import type * as Zod from 'zod'
 
 /** Every value a flag can give, under the name commander derives from the flag. */
@@ -64,11 +65,11 @@ export interface ValueSchemas {
 }
 
 export function valueSchemas(z: typeof Zod): ValueSchemas {
-  const text = z.string()
-  const flag = z.boolean().default(false)
+  const text = z.string('expected a text')
+  const flag = z.boolean('expected true or false').default(false)
   const number = text
     .trim()
-    .min(1)
+    .min(1, 'expected a number')
     .transform(Number)
     .pipe(z.number({ error: 'expected a number' }))
   const integer = (min: number) => {
@@ -80,6 +81,17 @@ export function valueSchemas(z: typeof Zod): ValueSchemas {
 
 function settingSchemas(z: typeof Zod): Schemas<Settings> {
   const { text, flag, number, integer } = valueSchemas(z)
+  const path = text.min(1, 'expected a path')
+  const budget = text.superRefine((given, context) => {
+    try {
+      parseBudget(given)
+    } catch (error) {
+      if (!TrimError.isInstance(error)) throw error
+      const { what, why, hint } = error
+      for (const message of [what, ...why, ...(hint ? [hint] : [])])
+        context.addIssue({ code: 'custom', message })
+    }
+  })
   const idList = text
     .regex(/^\s*\d+(\s*,\s*\d+)*\s*$/, 'expected token ids with commas between them, such as 5,17,42')
     .transform((list) => list.split(',').map(Number))
@@ -90,7 +102,7 @@ function settingSchemas(z: typeof Zod): Schemas<Settings> {
     kvDtype: z.enum(['f32', 'bf16', 'f16', 'f8']).default('f32'),
     policy: text.optional(),
     policies: text,
-    budget: text.optional(),
+    budget: budget.optional(),
     buffer: integer(1).optional(),
     exact: flag,
     chunk: integer(0).optional(),
@@ -121,12 +133,12 @@ function settingSchemas(z: typeof Zod): Schemas<Settings> {
     texts: integer(1).default(20),
     tokens: integer(1).default(2048),
     samples: integer(1).default(3000),
-    out: text.min(1),
+    out: path,
     pinSystem: flag,
-    promptCache: text.min(1).optional(),
-    session: text.min(1).optional(),
+    promptCache: path.optional(),
+    session: path.optional(),
     bestOf: integer(1).optional(),
-    output: text.min(1),
+    output: path,
     json: flag,
     jsonl: flag,
   }
@@ -147,6 +159,17 @@ export async function checkedSettings<N extends SettingName>(
   return checkedValues(raw, settingSchemas(await import('zod')), names)
 }
 
+function refuse(name: string, value: unknown, issues: readonly { readonly message: string }[]): never {
+  const option = flagOf(name)
+  const details = { option, setting: name }
+  if (value === undefined)
+    fail('TRIMKV_OPTION', `${option} is missing`, { hint: `give ${option} with a value`, details })
+  return fail('TRIMKV_OPTION', `${option} cannot be ${JSON.stringify(value)}`, {
+    why: issues.map(({ message }) => message),
+    details,
+  })
+}
+
 /** As {@link checkedSettings}, with schemas of the command's own. */
 export function checkedValues<S, N extends keyof S & string>(
   raw: Readonly<Record<string, unknown>>,
@@ -156,13 +179,7 @@ export function checkedValues<S, N extends keyof S & string>(
   const result: Partial<Record<N, unknown>> = {}
   for (const name of names) {
     const parsed = schemas[name].safeParse(raw[name])
-    if (!parsed.success) {
-      const got = raw[name] === undefined ? 'nothing' : JSON.stringify(raw[name])
-      fail('TRIMKV_OPTION', `${flagOf(name)} cannot be ${got}`, {
-        why: parsed.error.issues.map((issue) => issue.message),
-        details: { option: flagOf(name) },
-      })
-    }
+    if (!parsed.success) refuse(name, raw[name], parsed.error.issues)
     result[name] = parsed.data
   }
   return result as Pick<S, N>

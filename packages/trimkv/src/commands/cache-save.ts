@@ -25,10 +25,11 @@ const names: readonly Name[] = [...own, ...cacheSettingNames, ...modelSettingNam
 /** With a system message alone, what every conversation with it begins with. */
 function prefixPrompt(
   settings: Pick<Settings, 'prompt' | 'promptFile' | 'chat' | 'system'>,
+  signal: AbortSignal,
 ): Promise<Prompt> {
   const { chat, system, prompt, promptFile } = settings
   const isSystemAlone = chat && system !== undefined && prompt === undefined && promptFile === undefined
-  return promptOf(isSystemAlone ? { ...settings, prompt: '' } : settings)
+  return promptOf(isSystemAlone ? { ...settings, prompt: '' } : settings, signal)
 }
 
 async function pinOf(model: Model, prompt: Prompt, pinSystem: boolean): Promise<{ pin?: number }> {
@@ -41,7 +42,7 @@ async function run(context: CommandContext): Promise<undefined> {
   const { terminal, signal, raw } = context
   const settings = await checkedSettings(raw, names)
   const { output, json } = settings
-  const prompt = await prefixPrompt(settings)
+  const prompt = await prefixPrompt(settings, signal)
   const policy = await policyOption(settings.policy)
   using model = await openModel(context, settings)
   const pin = await pinOf(model, prompt, settings.pinSystem)
@@ -70,10 +71,7 @@ export function cacheSaveCommand(): CliCommand {
     .description(
       'Reads a text into a cache and writes it to a file. `trimkv generate --prompt-cache FILE` then reads only what a prompt has beyond that text. With --chat and --system alone it is the system message, for every conversation with it.',
     )
-    .requiredOption(
-      '-o, --output <file>',
-      'file to write; one that exists is replaced when the new one is whole',
-    )
+    .option('-o, --output <file>', 'file to write; one that exists is replaced when the new one is whole')
   withFlags(command, flags.model(), flags.download(), flags.prompt(), flags.policy(), flags.budget())
   return {
     group: 'cache',

@@ -69,7 +69,7 @@ async function run(context: CommandContext): Promise<undefined> {
   const { maxNew, stop, forceReference, json, jsonl } = settings
   const policies: PolicyInput[] = []
   for (const text of splitPolicies(settings.policies)) policies.push(await readPolicy(text))
-  const prompt = await promptOf(settings)
+  const prompt = await promptOf(settings, context.signal)
   using model = await openModel(context, settings)
   const options: CompareOptions = {
     ...cacheOptions(settings),

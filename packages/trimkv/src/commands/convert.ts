@@ -24,8 +24,10 @@ async function run(context: CommandContext): Promise<undefined> {
   const { args, raw } = context
   const [what, folder] = args as [string, string | undefined]
   if (what === 'gates' && folder !== undefined) return convertGates(folder, context)
-  if (folder !== undefined) {
-    fail('TRIMKV_OPTION', `There is no way to convert ${what} ${folder}`, {
+  const isGatesAlone = what === 'gates' && raw.weights === undefined
+  if (folder !== undefined || isGatesAlone) {
+    const asked = isGatesAlone ? 'gates without a folder' : `${what} ${folder}`
+    fail('TRIMKV_OPTION', `There is no way to convert ${asked}`, {
       why: ['expected `convert gates FOLDER --to LAYOUT` or `convert MODEL --weights q8|q4`'],
     })
   }
@@ -75,7 +77,7 @@ export function convertCommand(): CliCommand {
     .argument('[folder]', 'after gates: folder of gates, in either layout')
     .summary('write a model with smaller weights, or gates in the other layout')
     .description(
-      'convert MODEL --weights q8|q4 --out DIR writes the model with its matrices quantised, 32 weights to a scale, ready to be mapped. convert gates FOLDER --to LAYOUT --out DIR writes a folder of gates as they are published (config.json and trimkv_weights.pth, which torch.load reads) or with safetensors (config.json and retention_gates.safetensors). Every bit of the tensors stays.',
+      'convert MODEL --weights q8|q4 --out DIR writes the model with its matrices quantised, 32 weights to a scale, ready to be mapped. convert gates FOLDER --to LAYOUT --out DIR writes a folder of gates as they are published (config.json and trimkv_weights.pth, which torch.load reads) or with safetensors (config.json and retention_gates.safetensors), every bit of the tensors as it was.',
     )
     .addOption(new Option('--weights <format>', 'format of the matrices').choices(['q8', 'q4']))
     .addOption(new Option('--to <layout>', 'layout to write').choices(Object.keys(writers)))

@@ -20,14 +20,14 @@ const names = [...own, 'out', 'json', 'threads', 'offline'] as const
 type Sources = Pick<Settings, (typeof own)[number]>
 
 /** What is not read from files is looked at before the model is loaded, which takes longer. */
-async function givenText(settings: Sources): Promise<Prompt | undefined> {
+async function givenText(settings: Sources, signal: AbortSignal): Promise<Prompt | undefined> {
   const { data, prompt, promptFile, ids, idsFile } = settings
   const isText = prompt !== undefined || promptFile !== undefined
   const isIds = ids !== undefined || idsFile !== undefined
   if (data.length > 0 && (isText || isIds)) fail('TRIMKV_OPTION', '--data excludes a text and ids beside it')
   if (data.length > 0) return undefined
   const list = await givenIds(settings)
-  return list ? { ids: list } : promptText(settings)
+  return list ? { ids: list } : promptText(settings, signal)
 }
 
 /** Reading takes minutes: what can stop the writing after it is said before. */
@@ -54,7 +54,7 @@ async function run(context: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(raw, names)
   const { out, tokens, samples, json } = settings
   checkTarget(out, raw.force === true)
-  const given = await givenText(settings)
+  const given = await givenText(settings, signal)
   using model = await openModel(context, { ...settings, gates: undefined })
   const texts = await textsOf(model, { given, settings, signal })
   using progress = startProgress(terminal, { label: 'read', unit: 'tokens' })
@@ -90,7 +90,7 @@ export function filtersCommand(): CliCommand {
     .option('--texts <n>', 'records that are read at most (default: 20)')
     .option('--tokens <n>', 'tokens read of each text (default: 2048)')
     .option('--samples <n>', 'queries of each head that are looked at, evenly (default: 3000)')
-    .requiredOption('--out <file>', 'safetensors file to write, whole or not at all')
+    .option('--out <file>', 'safetensors file to write, whole or not at all')
     .option('--force', 'replace a file that exists')
   withFlags(command, flags.threads(), flags.download(), flags.text(), flags.ids())
   return { command: withFlags(command, flags.json()), run }

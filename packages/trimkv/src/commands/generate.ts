@@ -83,7 +83,7 @@ const openPrefix = async (
 async function run(context: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(context.raw, names)
   const { maxNew, stop, logprobs } = settings
-  const prompt = await promptOf(settings)
+  const prompt = await promptOf(settings, context.signal)
   const policy = await policyOption(settings.policy)
   using model = await openModel(context, settings)
   const said = { ...policy, ...saidCacheOptions(settings, context.raw) }

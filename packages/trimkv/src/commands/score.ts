@@ -32,7 +32,7 @@ const summary = ({ ids, logProbs, perplexity }: TextScore): string =>
 async function run(context: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(context.raw, names)
   const ids = await givenIds(settings)
-  const text = ids ? { ids } : await promptText(settings)
+  const text = ids ? { ids } : await promptText(settings, context.signal)
   const policy = await policyOption(settings.policy)
   using model = await openModel(context, settings)
   using progress = startProgress(context.terminal, { label: 'read', unit: 'tokens' })

@@ -93,7 +93,7 @@ export function traceCommand(): CliCommand {
     )
   withFlags(command, flags.model(), flags.download(), flags.ids(), flags.policy(), flags.budget())
   command
-    .requiredOption('--steps <n>', 'outputs: the first comes from the prompt, each other from one more token')
+    .option('--steps <n>', 'outputs: the first comes from the prompt, each other from one more token')
     .option('--force <list>', 'ids to read instead of the most likely ones, at least steps − 1')
     .option('--tensors <path>', 'write logits, log β and scores to a safetensors file')
   return { command: withFlags(command, flags.json()), run }
