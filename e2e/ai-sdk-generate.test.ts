@@ -1,4 +1,5 @@
-import { cacheMetadata, languageModel } from '@trimkv/ai-sdk'
+import { cacheMetadata, createTrimkv, languageModel, type TrimkvSettings } from '@trimkv/ai-sdk'
+import { policies } from '@trimkv/cache'
 import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { generateObject, generateText, NoObjectGeneratedError, tool, UnsupportedFunctionalityError } from 'ai'
 import { type LoadedModel, load } from 'trimkv'
@@ -86,6 +87,28 @@ describe('generateText', () => {
       code: 'TRIMKV_OPTION',
       message: expect.stringContaining(hint),
     })
+  })
+
+  it.each([
+    [{ budgets: 8 }, 'budgets'],
+    [{ budget: 8, stop: ['.'] }, 'stop'],
+    [{ maxNewTokens: 3 }, 'maxNewTokens'],
+    [{ exact: 'yes' }, 'exact'],
+    [{ policy: 8 }, 'policy'],
+  ])('refuses %j as settings of a model when it is made', (settings, name) => {
+    const refusal = expect.objectContaining({ code: 'TRIMKV_OPTION', message: expect.stringContaining(name) })
+    expect(() => languageModel(loaded, settings as TrimkvSettings)).toThrow(refusal)
+    const models = { small: { source: referenceModelDir, ...(settings as TrimkvSettings) } }
+    expect(() => createTrimkv({ models })).toThrow(refusal)
+  })
+
+  it('takes a policy by its value, and leaves out what is undefined', async () => {
+    const policy = { policy: policies.snapkv, options: { window: 4 } }
+    const settings: object = { policy, budget: 8, buffer: 2, rawPrompt: true, kvDtype: undefined }
+    const model = languageModel(loaded, settings)
+    const { providerMetadata } = await generateText({ model, prompt, maxOutputTokens: 1 })
+    expect(providerMetadata?.trimkv).toMatchObject({ policy: 'snapkv', policyOptions: { window: 4 } })
+    expect(() => languageModel(loaded, { policy: policies.h2o })).not.toThrow()
   })
 
   it('warns of every setting that has no effect', async () => {

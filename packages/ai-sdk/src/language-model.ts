@@ -11,7 +11,7 @@ import { fail } from '@trimkv/tensor'
 import type { LoadedModel } from 'trimkv'
 import { finishReasonOf, metadataOf, usageOf } from './cache-metadata.ts'
 import { type EngineCall, engineCall } from './call-options.ts'
-import type { TrimkvSettings } from './settings.ts'
+import { modelSettingsOf, type TrimkvSettings } from './settings.ts'
 
 /** A model that is loaded. */
 export interface AnsweringModel {
@@ -110,10 +110,12 @@ export function languageModelOf(source: ModelSource): LanguageModelV3 {
  * const { text } = await generateText({ model: languageModel(model, { budget: 512 }), prompt: 'Why is the sky blue?' })
  * ```
  * @param settings for every call; `providerOptions.trimkv` of a call wins
+ * @throws TRIMKV_OPTION for a setting that is not known, or of the wrong type
  * @returns a model whose calls reject with `UnsupportedFunctionalityError` of the AI SDK for files and required tools, with
  *   a `TrimError` as `generate` of `@trimkv/engine`, and with the reason of `abortSignal` when that aborts
  */
 export function languageModel(model: LoadedModel, settings: TrimkvSettings = {}): LanguageModelV3 {
   const modelId = model.model.name ?? basename(model.model.dir)
-  return languageModelOf({ modelId, settings, load: () => Promise.resolve(model) })
+  const checked = modelSettingsOf(modelId, settings)
+  return languageModelOf({ modelId, settings: checked, load: () => Promise.resolve(model) })
 }

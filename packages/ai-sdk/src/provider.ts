@@ -1,7 +1,7 @@
 import { type LanguageModelV3, NoSuchModelError, type ProviderV3 } from '@ai-sdk/provider'
 import { languageModelOf } from './language-model.ts'
 import { OwnedModel } from './owned-model.ts'
-import type { TrimkvSettings } from './settings.ts'
+import { modelSettingsOf, type TrimkvSettings } from './settings.ts'
 
 /** A model of a provider: where it is, and how it answers. */
 export interface TrimkvModelOptions extends TrimkvSettings {
@@ -28,9 +28,9 @@ export interface TrimkvProvider extends ProviderV3, AsyncDisposable {
   (modelId: string): LanguageModelV3
 }
 
-function openedOf({ source, gates, threads, ...settings }: TrimkvModelOptions) {
+function openedOf(modelId: string, { source, gates, threads, ...settings }: TrimkvModelOptions) {
   const given = { ...(gates !== undefined && { gates }), ...(threads !== undefined && { threads }) }
-  return { model: new OwnedModel(source, given), settings }
+  return { model: new OwnedModel(source, given), settings: modelSettingsOf(modelId, settings) }
 }
 
 /**
@@ -40,9 +40,10 @@ function openedOf({ source, gates, threads, ...settings }: TrimkvModelOptions) {
  * const { text } = await generateText({ model: trimkv('small'), prompt: 'Why is the sky blue?' })
  * ```
  * An id that is not among `models` is a `NoSuchModelError` of the AI SDK, and so is every kind of model but language models.
+ * @throws TRIMKV_OPTION for a setting of a model that is not known, or of the wrong type
  */
 export function createTrimkv({ models }: TrimkvProviderOptions): TrimkvProvider {
-  const opened = new Map(Object.entries(models).map(([id, options]) => [id, openedOf(options)]))
+  const opened = new Map(Object.entries(models).map(([id, options]) => [id, openedOf(id, options)]))
   function languageModel(modelId: string): LanguageModelV3 {
     const entry = opened.get(modelId)
     if (!entry) throw new NoSuchModelError({ modelId, modelType: 'languageModel' })

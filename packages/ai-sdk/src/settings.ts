@@ -17,7 +17,7 @@ export interface TrimkvSettings
 }
 
 /** Types only: what a value may be is checked where it is used, in the same words for every caller. */
-const callOptions = z
+const callSettings = z
   .strictObject({
     policy: z.string(),
     budget: z.union([z.number(), z.string()]),
@@ -33,22 +33,36 @@ const callOptions = z
   })
   .partial()
 
-const isGiven = ([, value]: [string, unknown]): boolean => value !== undefined
+const modelSettings = callSettings.extend({ policy: z.union([z.string(), z.object()]).optional() })
+
+/** @throws TRIMKV_OPTION for a name that is not known, or a value of the wrong type */
+function checked(schema: z.ZodType<object>, name: string, given: object): TrimkvSettings {
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const parsed = schema.safeParse(set)
+  if (parsed.success) return set
+  return fail('TRIMKV_OPTION', `${name} cannot be used`, {
+    why: parsed.error.issues.map(({ path, message }) => [...path.map(String), message].join(': ')),
+    hint: `there are ${Object.keys(callSettings.shape).join(', ')}`,
+    details: { given },
+  })
+}
+
+/**
+ * The settings that a model is made with.
+ * @param name of the model, for messages
+ * @throws TRIMKV_OPTION for a name that is not known, or a value of the wrong type
+ */
+export const modelSettingsOf = (name: string, given: object): TrimkvSettings =>
+  checked(modelSettings, `a setting of ${name}`, given)
 
 /**
  * The settings of a model with those of one call over them.
  * @throws TRIMKV_OPTION for a name that is not known, or a value of the wrong type
  */
-export function settingsOf(
+export const settingsOf = (
   settings: TrimkvSettings,
   providerOptions: SharedV3ProviderOptions | undefined,
-): TrimkvSettings {
-  const given = Object.fromEntries(Object.entries(providerOptions?.trimkv ?? {}).filter(isGiven))
-  const parsed = callOptions.safeParse(given)
-  if (parsed.success) return { ...settings, ...(parsed.data as TrimkvSettings) }
-  return fail('TRIMKV_OPTION', 'providerOptions.trimkv cannot be used', {
-    why: parsed.error.issues.map(({ path, message }) => [...path.map(String), message].join(': ')),
-    hint: `there are ${Object.keys(callOptions.shape).join(', ')}`,
-    details: { given },
-  })
-}
+): TrimkvSettings => ({
+  ...settings,
+  ...checked(callSettings, 'providerOptions.trimkv', providerOptions?.trimkv ?? {}),
+})
