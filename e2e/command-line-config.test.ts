@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { referenceModelDir } from '@trimkv/reference-model'
+import { referenceGatesDir, referenceModelDir } from '@trimkv/reference-model'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { run } from './command-line.ts'
 
@@ -64,6 +64,94 @@ describe('settings', () => {
     expect(code).toBe(3)
     expect(stderr).toMatch(message)
     expect(stderr).toContain('TRIMKV_CONFIG_INVALID')
+  })
+})
+
+/** A run of another command, with its code and what it said. */
+const said = async (args: readonly string[], env: Record<string, string> = {}) => {
+  const { code, stdout, stderr } = await run(args, { cwd, env })
+  return { code, text: stdout + stderr }
+}
+
+describe('settings of a layer', () => {
+  it('are enough where a command needs them', async () => {
+    const trace = ['trace', referenceModelDir, '--ids', '5,6', '--policy', 'full']
+    expect((await run(trace, { cwd, env: { TRIMKV_STEPS: '2' } })).code).toBe(0)
+    const save = ['cache', 'save', referenceModelDir, '-p', 'find key', '--policy', 'full']
+    write('trimkv.config.json', '{"cache save": {"output": "from-file.trimkv"}}')
+    expect(await run(save, { cwd })).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^from-file\.trimkv/),
+    })
+    expect(existsSync(join(cwd, 'from-file.trimkv'))).toBe(true)
+  })
+
+  it('never delete', async () => {
+    const convert = ['convert', 'gates', referenceGatesDir, '--to', 'safetensors', '--out', 'gates']
+    expect((await said(convert)).code).toBe(0)
+    write('trimkv.config.json', '{"force": true}')
+    expect(await said(convert, { TRIMKV_FORCE: '1' })).toMatchObject({
+      code: 2,
+      text: expect.stringMatching(/exists/),
+    })
+    write('trimkv.config.json', '{"convert": {"force": true}}')
+    expect(await said(convert)).toMatchObject({
+      code: 3,
+      text: expect.stringMatching(/convert\.force is not a setting/),
+    })
+  })
+
+  it('stop no command that has no use for them', async () => {
+    const env = { TRIMKV_FORCE: '5,17', TRIMKV_CHAT: 'maybe' }
+    expect((await run(['doctor'], { cwd, env })).code).toBe(0)
+    expect(await said(['config', 'show'], env)).toMatchObject({
+      code: 2,
+      text: expect.stringMatching(/TRIMKV_CHAT cannot be "maybe"/),
+    })
+    expect(await said(generate, env)).toMatchObject({ code: 2 })
+  })
+
+  it('give way to what excludes them in a higher one', async () => {
+    write('trimkv.config.json', '{"buffer": 4, "ids": "1,2", "exact": false}')
+    expect(await usage(['--exact'], { TRIMKV_BUFFER: '4' })).toMatchObject({ policy: 'full' })
+    expect(await usage(['--max-new', '1'], { TRIMKV_EXACT: '0' })).toMatchObject({ newTokens: 1 })
+    writeFileSync(join(cwd, 'prompt.txt'), 'find key')
+    const fromFile = ['score', referenceModelDir, '--prompt-file', 'prompt.txt']
+    expect((await run(fromFile, { cwd, env: { TRIMKV_PROMPT: 'zzz' } })).code).toBe(0)
+    const both = { TRIMKV_PROMPT: 'zzz', TRIMKV_PROMPT_FILE: 'prompt.txt' }
+    expect(await said(['score', referenceModelDir], both)).toMatchObject({
+      code: 2,
+      text: expect.stringMatching(/exclude each other/),
+    })
+  })
+
+  it.each([
+    ['{"budget": "abc"}', /--budget cannot be "abc"[\s\S]*256MiB[\s\S]*set by trimkv\.config\.json\n/],
+    [
+      '{"generate": {"exact": "true"}}',
+      /--exact cannot be "true"[\s\S]*set by trimkv\.config\.json \(generate\)/,
+    ],
+    ['{"temperature": -1}', /temperature must be[\s\S]*set by trimkv\.config\.json/],
+  ])('that are wrong are of the file that set them: %s', async (text, message) => {
+    write('trimkv.config.json', text)
+    expect(await said(generate)).toMatchObject({ code: 3, text: expect.stringMatching(message) })
+    expect((await said([...generate, '--budget', 'x'])).text).not.toMatch(/--budget[\s\S]*set by/)
+  })
+
+  it('are of the variable that set them', async () => {
+    const wrong = await said(generate, { TRIMKV_MAX_NEW: 'many' })
+    expect(wrong).toMatchObject({
+      code: 2,
+      text: expect.stringMatching(/--max-new cannot be "many"[\s\S]*set by TRIMKV_MAX_NEW/),
+    })
+  })
+
+  it('may be one text for a list, or nothing at all', async () => {
+    write('trimkv.config.json', '{"stop": "."}')
+    expect(JSON.parse((await run([...generate, '--json'], { cwd })).stdout)).toMatchObject({ reason: 'stop' })
+    rmSync(join(cwd, 'trimkv.config.json'))
+    write('trimkv.config.yaml', '')
+    expect((await run([...generate, '--max-new', '1'], { cwd })).code).toBe(0)
   })
 })
 

@@ -61,7 +61,8 @@ export function run(args: readonly string[], options: RunOptions = {}): Promise<
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  child.stdin?.end(input)
+  // A program may end before it has read all.
+  child.stdin?.on('error', () => {}).end(input)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => resolve({ code: code ?? undefined, stdout, stderr }))

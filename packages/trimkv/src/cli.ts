@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { TrimError } from '@trimkv/tensor'
 import { Command, CommanderError, Option } from 'commander'
 import type { CliCommand, CommandContext } from './command-line/cli-command.ts'
 import { loadConfigFile } from './command-line/config-file.ts'
 import { dryRun } from './command-line/dry-run.ts'
 import { listenForInterrupt } from './command-line/interrupt.ts'
-import { type LayeredSetting, layeredSettings } from './command-line/setting-layers.ts'
+import { type LayeredSetting, layeredSettings, withOrigin } from './command-line/setting-layers.ts'
 import { cacheSaveCommand } from './commands/cache-save.ts'
 import { cacheShowCommand } from './commands/cache-show.ts'
 import { chatCommand } from './commands/chat.ts'
@@ -22,6 +21,7 @@ import { trainGatesCommand } from './commands/train-gates.ts'
 import { trainLmCommand } from './commands/train-lm.ts'
 import { errorText } from './terminal/error-text.ts'
 import { exitCodeOf, exitCodes } from './terminal/exit-code.ts'
+import { isAbort, type Output, watchOutput } from './terminal/output.ts'
 import { createTerminal, type Terminal, type Verbosity, withJsonTalk } from './terminal/terminal.ts'
 
 const commands = [
@@ -69,22 +69,32 @@ function verbosityOf({
 const nameOf = ({ command, group }: CliCommand): string =>
   group === undefined ? command.name() : `${group} ${command.name()}`
 
+/** Options that only say how much to print. */
+const talking = ['quiet', 'verbose', 'logFormat', 'dryRun']
+
+/** Options that delete; `trace --force LIST` does not. */
+const isDeleting = (option: Option): boolean =>
+  option.isBoolean() && ['restart', 'force'].includes(option.attributeName())
+
 /** Options that a file or a variable may set: neither those that only say how much to print, nor what deletes. */
 const settable = ({ command }: CliCommand): Option[] =>
   command.options.filter(
-    (option) =>
-      !option.negate &&
-      !['quiet', 'verbose', 'logFormat', 'dryRun', 'restart'].includes(option.attributeName()),
+    (option) => !option.negate && !talking.includes(option.attributeName()) && !isDeleting(option),
   )
 
 const valuesOf = (settings: ReadonlyMap<string, LayeredSetting>): Record<string, unknown> =>
   Object.fromEntries([...settings].map(([name, { value }]) => [name, value]))
 
-/** What flags, environment and configuration file say. */
+/** What flags, environment and configuration file say to one command. */
+interface Given {
+  readonly raw: CommandContext['raw']
+  readonly settings: ReadonlyMap<string, LayeredSetting>
+}
+
 async function settingsOf(
   command: Command,
   all: readonly CliCommand[],
-): Promise<Pick<CommandContext, 'raw' | 'layers'>> {
+): Promise<Given & Pick<CommandContext, 'layers'>> {
   const users = all.filter((entry) => nameOf(entry) !== 'config')
   const known = Object.fromEntries(
     users.map((entry) => [nameOf(entry), settable(entry).map((option) => option.attributeName())]),
@@ -98,20 +108,31 @@ async function settingsOf(
       env: process.env,
       config,
     })
-  const layers = Object.fromEntries(users.map((entry) => [nameOf(entry), layersOf(entry, {})]))
+  // Of all commands only when it is asked for: what is wrong with one of them stops no other.
+  const layers = () => Object.fromEntries(users.map((entry) => [nameOf(entry), layersOf(entry, {})]))
   const own = users.find((entry) => entry.command === command)
   const flags = command.opts()
-  return { raw: { ...flags, ...(own && valuesOf(layersOf(own, flags))) }, layers }
+  const settings = own ? layersOf(own, flags) : new Map<string, LayeredSetting>()
+  return { raw: { ...flags, ...valuesOf(settings) }, settings, layers }
+}
+
+interface Program {
+  readonly entries: readonly CliCommand[]
+  readonly output: Output
 }
 
 /** Runs one command and turns what it throws into lines and an exit code. */
-async function runCommand({ command, run }: CliCommand, all: readonly CliCommand[]): Promise<number> {
+async function runCommand(entry: CliCommand, { entries, output }: Program): Promise<number> {
+  const { command, run, keeps } = entry
   const flags = command.opts()
   const plain = createTerminal(process, process.env, verbosityOf(flags))
   const terminal = flags.logFormat === 'json' ? withJsonTalk(plain) : plain
-  using interrupt = listenForInterrupt(terminal)
+  using interrupt = listenForInterrupt(terminal, output)
+  let given: Given = { raw: flags, settings: new Map() }
   try {
-    const { raw, layers } = await settingsOf(command, all)
+    const { layers, ...read } = await settingsOf(command, entries)
+    given = read
+    const { raw } = given
     const context: CommandContext = { terminal, signal: interrupt.signal, args: command.args, raw, layers }
     if (raw.dryRun) {
       await dryRun(context)
@@ -119,15 +140,17 @@ async function runCommand({ command, run }: CliCommand, all: readonly CliCommand
     }
     return (await run(context)) ?? exitCodes.ok
   } catch (error) {
-    if (interrupt.signal.aborted && !isOtherFailure(error)) return exitCodes.interrupted
-    terminal.warn(failureText(error, terminal))
-    return exitCodeOf(error)
+    const { aborted, reason } = interrupt.signal
+    // Work that was to end cleanly may have failed while it did, such as on a full disk.
+    const isEnded = aborted && (error === reason || isAbort(error))
+    if (isEnded && reason !== output.ended.reason) return exitCodes.interrupted
+    // A reader that closes early (`| head`) has what it wanted; what failed is said when the output is looked at last.
+    if (isEnded && !(isAbort(reason) && keeps?.(given.raw))) return exitCodes.ok
+    const failure = isEnded ? reason : withOrigin(error, given.settings)
+    terminal.warn(failureText(failure, terminal))
+    return exitCodeOf(failure)
   }
 }
-
-/** Whether work that was to end cleanly failed while it did, such as on a full disk. */
-const isOtherFailure = (error: unknown): boolean =>
-  TrimError.isInstance(error) && error.code !== 'TRIMKV_ABORTED'
 
 const failureText = (error: unknown, { talkColors, columns, verbosity }: Terminal): string =>
   errorText(error, { colors: talkColors, columns, verbose: verbosity === 'verbose' })
@@ -145,7 +168,7 @@ function usageError(message: string, write: (text: string) => void): void {
   )
 }
 
-function createProgram(finish: (code: number) => void): Command {
+function createProgram(output: Output, finish: (code: number) => void): Command {
   const program = new Command('trimkv')
     .description('Language models with a bounded KV cache that keeps what lasts.')
     .version(version())
@@ -169,7 +192,7 @@ function createProgram(finish: (code: number) => void): Command {
       .option('-q, --quiet', 'say nothing on stderr but errors')
       .option('-v, --verbose', 'show stacks of errors')
       .addOption(new Option('--log-format <format>', 'form of the talk on stderr').choices(['text', 'json']))
-      .action(async () => finish(await runCommand(entry, entries)))
+      .action(async () => finish(await runCommand(entry, { entries, output })))
     parentOf(entry).addCommand(entry.command)
   }
   return program
@@ -178,21 +201,23 @@ function createProgram(finish: (code: number) => void): Command {
 /**
  * The command line.
  * @param args what follows the name of the program
- * @returns the exit code: 0 ok, 1 failed, 2 usage, 3 configuration, 4 model, 5 device or memory, 130 interrupted
+ * @returns the exit code: 0 ok, 1 failed, 2 usage, 3 configuration, 4 model, 5 device or memory, 130 interrupted or without
+ *   a reader
  */
 export async function main(args: readonly string[]): Promise<number> {
-  // A reader that closes early (`| head`) is no error of ours.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed)
-  })
+  const output = watchOutput(process)
   let code: number = exitCodes.ok
   try {
-    await createProgram((result) => {
+    await createProgram(output, (result) => {
       code = result
     }).parseAsync(args, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    if (error.exitCode !== 0) return exitCodes.usage
   }
-  return code
+  const failure = await output.failure()
+  if (failure === undefined) return code
+  const terminal = createTerminal(process, process.env)
+  terminal.warn(failureText(failure, terminal))
+  return exitCodeOf(failure)
 }

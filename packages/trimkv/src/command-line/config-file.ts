@@ -79,6 +79,8 @@ export async function loadConfigFile(folder: string, options: KnownOptions): Pro
       cause,
     })
   }
+  // An empty file, in YAML.
+  content ??= {}
   if (!isObject(content)) return invalid(name, 'the file', 'expected settings by name')
   const commands = Object.keys(options)
   const all = [...new Set(Object.values(options).flat())]

@@ -193,6 +193,7 @@ export function chatCommand(): CliCommand {
       flags.dryRun(),
       flags.sampling(),
     ),
+    keeps: ({ session }) => session !== undefined,
     run,
   }
 }

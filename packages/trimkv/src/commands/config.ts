@@ -3,7 +3,7 @@ import type { CliCommand, CommandContext } from '../command-line/cli-command.ts'
 import { tableText } from '../terminal/table-text.ts'
 
 function run({ terminal, raw, layers }: CommandContext): Promise<undefined> {
-  const rows = Object.entries(layers).flatMap(([command, settings]) =>
+  const rows = Object.entries(layers()).flatMap(([command, settings]) =>
     [...settings].map(([name, { value, origin }]) => [command, name, String(value), origin]),
   )
   if (raw.json) {

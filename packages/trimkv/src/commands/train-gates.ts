@@ -121,5 +121,10 @@ export function trainGatesCommand(): CliCommand {
     .option('--out <dir>', 'folder for the gates; made where it does not exist')
   const { data, gates, steps, accumulation, run: runFlags } = trainingFlags
   withFlags(command, flags.download(), data(), gates(), steps(), accumulation(), runFlags())
-  return { group: 'train', command: withFlags(command, flags.json(), flags.jsonl()), run }
+  return {
+    group: 'train',
+    command: withFlags(command, flags.json(), flags.jsonl()),
+    keeps: () => true,
+    run,
+  }
 }

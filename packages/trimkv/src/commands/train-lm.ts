@@ -56,5 +56,10 @@ export function trainLmCommand(): CliCommand {
     .addOption(new Option('--recipe <name>', 'what to train (default: reference)').choices(['reference']))
     .option('--joint-gates', 'train gates with it, and write them to DIR/gates')
   withFlags(command, trainingFlags.steps(), trainingFlags.run())
-  return { group: 'train', command: withFlags(command, flags.json(), flags.jsonl()), run }
+  return {
+    group: 'train',
+    command: withFlags(command, flags.json(), flags.jsonl()),
+    keeps: () => true,
+    run,
+  }
 }

@@ -8,7 +8,6 @@ export const exitCodes = {
   config: 3,
   model: 4,
   device: 5,
-  someSamplesFailed: 6,
   interrupted: 130,
 } as const
 
