@@ -132,6 +132,21 @@ describe('generateText', () => {
     expect(text.trim()).toBe('library')
   })
 
+  it('takes minP of a model with a temperature, and warns of it without one', async () => {
+    const settings = { rawPrompt: true, budget: 8, exact: true, minP: 0.3 }
+    const model = languageModel(loaded, settings)
+    const { warnings, text } = await generateText({ model, prompt, maxOutputTokens: 1 })
+    expect(warnings).toMatchObject([{ type: 'unsupported', feature: 'minP' }])
+    expect(text.trim()).toBe('library')
+
+    const sampling = { temperature: 3, seed: 4 }
+    const drawn = await generateText({ model, prompt, maxOutputTokens: 8, ...sampling })
+    const options = { budget: 8, exact: true, maxNewTokens: 8, ...sampling }
+    expect(drawn.warnings).toEqual([])
+    expect(drawn.text).toBe(await loaded.generate(prompt, { ...options, minP: 0.3 }).text())
+    expect(drawn.text).not.toBe(await loaded.generate(prompt, options).text())
+  })
+
   it('refuses what it cannot promise', async () => {
     const required = generateText({ model: raw(), prompt, tools, toolChoice: 'required' })
     await expect(required).rejects.toSatisfy((error) => UnsupportedFunctionalityError.isInstance(error))

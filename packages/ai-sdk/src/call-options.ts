@@ -21,7 +21,7 @@ const unsupported = (feature: string, details: string): SharedV3Warning => ({
 })
 
 /** One warning for each setting that has no effect. @throws UnsupportedFunctionalityError for a promise nobody can keep */
-function warningsOf(call: LanguageModelV3CallOptions): SharedV3Warning[] {
+function warningsOf(call: LanguageModelV3CallOptions, { minP }: TrimkvSettings): SharedV3Warning[] {
   const { tools = [], toolChoice, responseFormat, presencePenalty, frequencyPenalty } = call
   if (toolChoice?.type === 'required' || toolChoice?.type === 'tool') {
     throw new UnsupportedFunctionalityError({ functionality: `toolChoice ${toolChoice.type}` })
@@ -36,8 +36,9 @@ function warningsOf(call: LanguageModelV3CallOptions): SharedV3Warning[] {
       warnings.push(unsupported(feature, 'providerOptions.trimkv.repetitionPenalty does what is closest'))
   }
   if (!call.temperature) {
-    for (const feature of ['topK', 'topP'] as const) {
-      if (call[feature] === undefined) continue
+    const { topK, topP } = call
+    for (const [feature, value] of Object.entries({ topK, topP, minP })) {
+      if (value === undefined) continue
       warnings.push(unsupported(feature, 'without a temperature the most likely token is taken'))
     }
   }
@@ -45,11 +46,13 @@ function warningsOf(call: LanguageModelV3CallOptions): SharedV3Warning[] {
 }
 
 /** Sampling as the AI SDK names it; what has no effect without a temperature is left out, and warned of. */
-function samplingOf({ temperature, topK, topP, seed }: LanguageModelV3CallOptions): GenerateOptions {
+function samplingOf(call: LanguageModelV3CallOptions, { minP }: TrimkvSettings): GenerateOptions {
+  const { temperature, topK, topP, seed } = call
   return {
     ...(temperature !== undefined && { temperature }),
     ...(temperature && topK !== undefined && { topK }),
     ...(temperature && topP !== undefined && { topP }),
+    ...(temperature && minP !== undefined && { minP }),
     ...(seed !== undefined && { seed }),
   }
 }
@@ -64,17 +67,17 @@ export async function engineCall(
   call: LanguageModelV3CallOptions,
 ): Promise<EngineCall> {
   const chosen = settingsOf(settings, call.providerOptions)
-  const { enableThinking: _, rawPrompt: __, ...cacheAndSampling } = chosen
+  const { enableThinking: _, rawPrompt: __, minP: ___, ...cacheAndPenalty } = chosen
   const { maxOutputTokens, stopSequences, abortSignal } = call
   return {
     warnings: [
-      ...warningsOf(call),
+      ...warningsOf(call, chosen),
       ...model.warnings.map((message): SharedV3Warning => ({ type: 'other', message })),
     ],
     prompt: await promptOf(model, call.prompt, chosen),
     options: {
-      ...cacheAndSampling,
-      ...samplingOf(call),
+      ...cacheAndPenalty,
+      ...samplingOf(call, chosen),
       ...(maxOutputTokens !== undefined && { maxNewTokens: maxOutputTokens }),
       ...(stopSequences !== undefined && { stop: stopSequences }),
       ...(abortSignal !== undefined && { signal: abortSignal }),
