@@ -76,9 +76,21 @@ describe('generateText', () => {
     })
   })
 
+  it('stores keys and values as the model or a call says', async () => {
+    const settings = { rawPrompt: true, budget: 8, exact: true, kvDtype: 'f8' } as const
+    const ask = (call: object) =>
+      generateText({ model: languageModel(loaded, settings), prompt, maxOutputTokens: 1, ...call })
+    expect((await ask({})).providerMetadata?.trimkv).toMatchObject({ kvDtype: 'f8' })
+    const wide = await ask({ providerOptions: { trimkv: { kvDtype: 'bf16' } } })
+    expect(wide.providerMetadata?.trimkv).toMatchObject({ kvDtype: 'bf16' })
+    const narrow = generateText({ model: raw(), prompt, providerOptions: { trimkv: { kvDtype: 'f8' } } })
+    expect((await narrow).providerMetadata?.trimkv).toMatchObject({ kvDtype: 'f8' })
+  })
+
   it.each([
     [{ budgets: 8 }, 'budget'],
-    [{ kvDtype: 'f8' }, 'kvDtype'],
+    [{ kvDtype: 'f9' }, 'f32, bf16, f16, f8'],
+    [{ kvDtype: 8 }, 'kvDtype'],
     [{ budget: 'a lot' }, 'a lot'],
     [{ policy: 'snapkvv' }, 'snapkv'],
   ])('refuses %j with what there is', async (trimkv, hint) => {

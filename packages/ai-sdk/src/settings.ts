@@ -23,7 +23,7 @@ const callSettings = z
     budget: z.union([z.number(), z.string()]),
     buffer: z.number(),
     exact: z.boolean(),
-    kvDtype: z.enum(['f32', 'bf16', 'f16']),
+    kvDtype: z.string(),
     chunk: z.number(),
     beyondLimit: z.boolean(),
     minP: z.number(),

@@ -51,6 +51,7 @@ describe('resolveCacheOptions', () => {
     { exact: true, chunk: 0 },
     { chunk: 1.5 },
     { positionOffset: -1 },
+    { kvDtype: 'i32' as 'f32' },
     { policy: 'nothing' },
     { budget: 'all' },
   ])('refuses %o', (options) => {

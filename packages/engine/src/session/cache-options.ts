@@ -5,6 +5,7 @@ import {
   type GivenOptions,
   headSlots,
   type KvDType,
+  kvDtypes,
   type Policy,
   parseBudget,
   parsePolicy,
@@ -102,6 +103,13 @@ function checkInteger(option: string, value: number | undefined): void {
   fail('TRIMKV_OPTION', `${option} must be an integer ≥ 0, got ${value}`, { details: { option, value } })
 }
 
+function checkStorage(value: KvDType): void {
+  if (kvDtypes.includes(value)) return
+  fail('TRIMKV_OPTION', `kvDtype must be one of ${kvDtypes.join(', ')}, got ${value}`, {
+    details: { option: 'kvDtype', value },
+  })
+}
+
 /** What a share of a budget is measured against. */
 export interface BudgetContext {
   readonly spec: DecoderSpec
@@ -156,7 +164,8 @@ export function resolveCacheOptions(options: CacheOptions, context: BudgetContex
   checkInteger('positionOffset', options.positionOffset)
   const { policy, policyOptions } = chosenPolicy(options.policy ?? (context.hasGates ? 'trimkv' : 'full'))
   const mode = chosenMode(options)
-  const kvDtype = options.kvDtype ?? 'f32'
+  const { kvDtype = 'f32' } = options
+  checkStorage(kvDtype)
   const { budget = defaultBudget } = options
   return {
     policy,
