@@ -157,9 +157,39 @@ describe('settings of a layer', () => {
 
 describe('other forms of output', () => {
   it('--dry-run prints settings and bytes and runs nothing', async () => {
-    const { code, stdout } = await run([...generate, '--budget', '8', '--dry-run'], { cwd })
+    const { code, stdout } = await run([...generate, '--policy', 'tova', '--budget', '8', '--dry-run'], {
+      cwd,
+    })
     expect(code).toBe(0)
     expect(stdout).toMatch(/budget +8\n[\s\S]*weights +3\.29 MiB[\s\S]*bounded cache/)
+  })
+
+  it.each([
+    [['--temperature', 'abc'], /--temperature cannot be "abc"/],
+    [['--policy', 'nope'], /nope/],
+    [['--max-new', 'zzz'], /--max-new cannot be "zzz"/],
+    [['--prompt-file', 'x'], /exclude each other/],
+    [['--policy', 'streaming', '--budget', '3'], /smallest valid budget is 5/],
+    [['--exact', '--buffer', '3'], /exclude each other/],
+  ])('--dry-run refuses what the command refuses: %o', async (args, message) => {
+    const { code, stdout, stderr } = await run([...generate, '--dry-run', ...args], { cwd })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(message)
+  })
+
+  it('--dry-run estimates the policy of the run', async () => {
+    const dry = async (...args: string[]) => (await run([...args, '--dry-run'], { cwd })).stdout
+    const small = ['--budget', '8', '--buffer', '2']
+    const full = await dry(...generate, '--policy', 'full', ...small)
+    expect(full).toMatch(/full cache .*, f32, full keeps every token\n/)
+    expect(full).not.toMatch(/bounded cache/)
+    expect(await dry(...generate, ...small)).not.toMatch(/bounded cache/)
+    expect(await dry(...generate, '--policy', 'snapkv:window=4', ...small)).toMatch(
+      /bounded cache .* 8 \+ 2 slots per head, f32, snapkv\n/,
+    )
+    expect(await dry(...generate, '--gates', referenceGatesDir, ...small)).toMatch(/per head, f32, trimkv\n/)
+    const compare = ['compare', referenceModelDir, '-p', 'x', '--policies', 'full,tova,knorm']
+    expect(await dry(...compare, ...small)).toMatch(/per head, f32, tova\n/)
   })
 
   it('--log-format json talks in objects, one per line', async () => {

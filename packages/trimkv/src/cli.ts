@@ -123,7 +123,7 @@ interface Program {
 
 /** Runs one command and turns what it throws into lines and an exit code. */
 async function runCommand(entry: CliCommand, { entries, output }: Program): Promise<number> {
-  const { command, run, keeps } = entry
+  const { command, names, run, keeps } = entry
   const flags = command.opts()
   const plain = createTerminal(process, process.env, verbosityOf(flags))
   const terminal = flags.logFormat === 'json' ? withJsonTalk(plain) : plain
@@ -134,8 +134,8 @@ async function runCommand(entry: CliCommand, { entries, output }: Program): Prom
     given = read
     const { raw } = given
     const context: CommandContext = { terminal, signal: interrupt.signal, args: command.args, raw, layers }
-    if (raw.dryRun) {
-      await dryRun(context)
+    if (raw.dryRun && names) {
+      await dryRun(context, names)
       return exitCodes.ok
     }
     return (await run(context)) ?? exitCodes.ok

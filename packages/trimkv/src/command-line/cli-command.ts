@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal/terminal.ts'
 import type { LayeredSetting } from './setting-layers.ts'
+import type { SettingName } from './settings.ts'
 
 /** What a command gets when it runs. */
 export interface CommandContext {
@@ -23,6 +24,8 @@ export interface CliCommand {
   /** The first word of a command of two. */
   readonly group?: 'train' | 'cache'
   readonly command: Command
+  /** Settings that it reads, where it has `--dry-run`. */
+  readonly names?: readonly SettingName[]
   /**
    * Whether there is work beside the output that is not done when the reader of the output goes away.
    * @param raw as in {@link CommandContext}

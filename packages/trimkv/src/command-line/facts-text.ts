@@ -25,6 +25,23 @@ const gatesLines = ({
   ],
 ]
 
+/** What every token takes, and a budget, where there is one. */
+function cacheRows({ context, kvDtype, policy, ...cache }: ModelFacts['cache']): string[][] {
+  const { fullBytes, budget, slots = 0, budgetBytes = 0 } = cache
+  const tokens = `${countText(context)} tokens, ${kvDtype}`
+  if (budget === undefined)
+    return [['full cache', bytesText(fullBytes), `${tokens}, ${policy} keeps every token`]]
+  const ofPolicy = policy === undefined ? '' : `, ${policy}`
+  return [
+    ['full cache', bytesText(fullBytes), tokens],
+    [
+      'bounded cache',
+      bytesText(budgetBytes),
+      `${countText(budget)} + ${countText(slots - budget)} slots per head, ${kvDtype}${ofPolicy}`,
+    ],
+  ]
+}
+
 function modelText(facts: ModelFacts): string {
   const { spec, cache, gates } = facts
   const about = lines([
@@ -44,14 +61,9 @@ function modelText(facts: ModelFacts): string {
     ...(gates ? gatesLines(gates) : []),
   ])
   const weights = `${facts.dtypes.join(', ')} in ${facts.files} ${facts.files === 1 ? 'file' : 'files'}, mapped`
-  const slots = `${countText(cache.budget)} + ${countText(cache.slots - cache.budget)} slots per head, ${cache.kvDtype}`
   const memory = tableText(
     [{ header: 'memory' }, { header: 'bytes', align: 'right' }, { header: '' }],
-    [
-      ['weights', bytesText(facts.weightBytes), weights],
-      ['full cache', bytesText(cache.fullBytes), `${countText(cache.context)} tokens, ${cache.kvDtype}`],
-      ['bounded cache', bytesText(cache.budgetBytes), slots],
-    ],
+    [['weights', bytesText(facts.weightBytes), weights], ...cacheRows(cache)],
   )
   return `${about}\n\n${memory}`
 }

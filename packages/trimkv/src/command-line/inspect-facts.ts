@@ -1,5 +1,5 @@
-import { type CacheShape, tokenBytes } from '@trimkv/cache'
-import { cacheShape, openModel, resolveCacheOptions } from '@trimkv/engine'
+import { headSlots, policyConstants, tokenBytes } from '@trimkv/cache'
+import { cacheShape, openModel, type PolicyInput, resolveCacheOptions } from '@trimkv/engine'
 import { openGates, readModelConfig, type TensorEntry, type TensorListing } from '@trimkv/io'
 import { type DecoderSpec, estimateMemory, gateParameters, modelShape, specOf } from '@trimkv/models'
 import { TrimError } from '@trimkv/tensor'
@@ -11,10 +11,13 @@ import type { Settings } from './settings.ts'
 interface CacheEstimate {
   readonly context: number
   readonly fullBytes: number
-  readonly budget: number
+  /** Of the run it is about; undefined where it is about none. */
+  readonly policy: string | undefined
+  /** As `slots` and `budgetBytes` undefined when the policy keeps every token. */
+  readonly budget: number | undefined
   /** Slots per head: the budget and what is stored beyond it. */
-  readonly slots: number
-  readonly budgetBytes: number
+  readonly slots: number | undefined
+  readonly budgetBytes: number | undefined
   readonly kvDtype: string
 }
 
@@ -83,34 +86,49 @@ async function ifAny<T>(load: Promise<T>): Promise<T | undefined> {
   }
 }
 
-type CacheFlags = Pick<Settings, CacheSettingName | 'context'>
+interface CacheFlags extends Pick<Settings, CacheSettingName | 'gates' | 'context'> {
+  /** Of a run, none of them: what it then has; undefined where there is no run. */
+  readonly policies?: readonly PolicyInput[]
+}
 
-function estimateCache(spec: DecoderSpec, settings: CacheFlags): CacheEstimate {
-  const context = settings.context ?? spec.maxLength
-  const shape: CacheShape = cacheShape(spec)
-  const policy = 'streaming'
-  const chosen = resolveCacheOptions(
-    { ...cacheOptions(settings), policy },
-    { spec, hasGates: false, contextTokens: context, batch: 1 },
-  )
-  const { budget, mode, kvDtype } = chosen
+/** What a run under a policy takes. @throws as the run would for its options and its budget */
+function estimateRun(
+  spec: DecoderSpec,
+  {
+    context,
+    hasGates,
+    policy,
+    ...settings
+  }: CacheFlags & { context: number; hasGates: boolean; policy?: PolicyInput | undefined },
+): CacheEstimate {
+  const shape = cacheShape(spec)
+  const options = { ...cacheOptions(settings), ...(policy && { policy }) }
+  const basis = { spec, hasGates, contextTokens: context, batch: 1 }
+  const { policy: chosen, policyOptions, budget, mode, kvDtype } = resolveCacheOptions(options, basis)
+  const choice = { policy: chosen, options: policyOptions, budget, mode, shape }
+  // Refuses options and budgets that the policy cannot have.
+  policyConstants(choice)
+  const all = { context, fullBytes: context * tokenBytes(shape, kvDtype), policy: chosen.name, kvDtype }
+  if (headSlots(choice) === 'all')
+    return { ...all, budget: undefined, slots: undefined, budgetBytes: undefined }
   const slots = budget + (mode.mode === 'exact' ? 1 : mode.buffer)
   const { kvBytes } = estimateMemory(spec, { weightDtype: 'f32', kvDtype, slots, batch: 1 })
-  return {
-    context,
-    fullBytes: context * tokenBytes(shape, kvDtype),
-    budget,
-    slots,
-    budgetBytes: kvBytes,
-    kvDtype,
-  }
+  return { ...all, budget, slots, budgetBytes: kvBytes }
+}
+
+/** Of several policies the first that evicts. */
+function estimateCache(spec: DecoderSpec, settings: CacheFlags): CacheEstimate {
+  const { context = spec.maxLength, gates, policies } = settings
+  const shared = { ...settings, context, hasGates: gates !== undefined }
+  if (!policies) return { ...estimateRun(spec, { ...shared, policy: 'streaming' }), policy: undefined }
+  const runs = (policies.length > 0 ? policies : [undefined]).map((policy) =>
+    estimateRun(spec, { ...shared, policy }),
+  )
+  return runs.find(({ budget }) => budget !== undefined) ?? runs[0]!
 }
 
 /** What a model folder or GGUF file holds, and what it takes. */
-export async function modelFacts(
-  path: string,
-  settings: CacheFlags & Pick<Settings, 'gates'>,
-): Promise<ModelFacts> {
+export async function modelFacts(path: string, settings: CacheFlags): Promise<ModelFacts> {
   const source = await openModel(path)
   const { config, weights } = source
   const spec = specOf(config)

@@ -76,6 +76,7 @@ export function cacheSaveCommand(): CliCommand {
   return {
     group: 'cache',
     command: withFlags(command, flags.pinSystem(), flags.dryRun(), flags.json()),
+    names,
     run,
   }
 }

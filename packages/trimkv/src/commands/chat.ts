@@ -194,6 +194,7 @@ export function chatCommand(): CliCommand {
       flags.sampling(),
     ),
     keeps: ({ session }) => session !== undefined,
+    names,
     run,
   }
 }

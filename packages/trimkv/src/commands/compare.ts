@@ -107,5 +107,5 @@ export function compareCommand(): CliCommand {
     flags.sampling(),
   )
   command.option('--force-reference', 'make every policy read the answer of the full cache')
-  return { command: withFlags(command, flags.json(), flags.jsonl()), run }
+  return { command: withFlags(command, flags.json(), flags.jsonl()), names, run }
 }

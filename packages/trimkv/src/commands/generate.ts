@@ -123,5 +123,5 @@ export function generateCommand(): CliCommand {
     '--logprobs <n>',
     'report log-probabilities and the n most likely tokens, with --json or --jsonl',
   )
-  return { command: withFlags(command, flags.dryRun(), flags.json(), flags.jsonl()), run }
+  return { command: withFlags(command, flags.dryRun(), flags.json(), flags.jsonl()), names, run }
 }

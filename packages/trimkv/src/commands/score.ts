@@ -70,6 +70,7 @@ export function scoreCommand(): CliCommand {
       flags.dryRun(),
       flags.json(),
     ),
+    names,
     run,
   }
 }
