@@ -78,4 +78,10 @@ describe('Answer', () => {
     made.take(Float32Array.of(NaN, Infinity, 0, NaN, Infinity))
     expect(made.meanLogProb).toBe(-Math.log(2))
   })
+
+  it.each([-1, 1.5, NaN, '3'])('refuses to report %o of the most likely tokens', (logProbs) => {
+    expect(() => answer([], { logProbs: logProbs as number })).toThrow(
+      expect.objectContaining({ code: 'TRIMKV_OPTION', details: { option: 'logProbs', value: logProbs } }),
+    )
+  })
 })

@@ -1,4 +1,5 @@
 import type { Tokenizer } from '@trimkv/io'
+import { fail } from '@trimkv/tensor'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import type { SamplingOptions } from '../sampling/sampling-options.ts'
 import { tokenLogProbs } from '../sampling/token-log-probs.ts'
@@ -18,6 +19,13 @@ export interface AnswerOptions {
   readonly tokenizer: Tokenizer | undefined
 }
 
+function checkLogProbs(value: number | undefined): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return
+  fail('TRIMKV_OPTION', `logProbs must be an integer ≥ 0, got ${value}`, {
+    details: { option: 'logProbs', value },
+  })
+}
+
 /** One answer while it grows: chooses tokens, turns them into text, knows when it is over. */
 export class Answer {
   readonly ids: number[] = []
@@ -33,6 +41,7 @@ export class Answer {
 
   /** @throws TRIMKV_OPTION */
   constructor(options: AnswerOptions) {
+    checkLogProbs(options.logProbs)
     this.#options = options
     this.#sampler = createSampler(options.sampling, options.promptIds)
     this.#stops = createStopStrings(options.stop)

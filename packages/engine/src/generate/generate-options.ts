@@ -12,7 +12,7 @@ export interface GenerateOptions extends CacheOptions, SamplingOptions {
   readonly stopIds?: readonly number[]
   /** Go on past the model's end tokens. */
   readonly ignoreEnd?: boolean
-  /** Report log-probabilities, and so many of the most likely tokens with each. */
+  /** Report log-probabilities, and so many of the most likely tokens with each; integer ≥ 0. */
   readonly logProbs?: number
   /** Report evictions. Reads the cache back after every forward, so it is slower. */
   readonly trace?: boolean
