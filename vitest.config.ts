@@ -13,6 +13,8 @@ const config: ViteUserConfig = defineConfig({
       'tooling/**/*.test.mjs',
     ],
     pool: 'forks',
+    // Else one core is left to the runner, which needs little: half of a machine with two.
+    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     allowOnly: false,
