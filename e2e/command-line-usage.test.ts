@@ -98,6 +98,24 @@ describe('help and usage', () => {
     expect(native).toMatchObject({ code: 5, stderr: expect.stringMatching(/TRIMKV_NATIVE_MISSING/) })
   })
 
+  // The model is missing too, and looked for later.
+  it.each([
+    ['cache', 'save', 'nowhere', '-p', 'x', '-o'],
+    ['trace', 'nowhere', '--ids', '5', '--steps', '1', '--tensors'],
+    ['chat', 'nowhere', '--session'],
+    ['filters', 'nowhere', '-p', 'x', '--out'],
+  ])('says before the work that its file cannot be written: %s', async (...args) => {
+    const missing = join(folder, 'no-folder')
+    expect(await run([...args, join(missing, 'file')])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`There is no folder ${missing} to write to`),
+    })
+    expect(await run([...args, folder])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${folder} is a folder`),
+    })
+  })
+
   it.each([
     ['generate', referenceModelDir],
     ['compare', referenceModelDir, '--policies', 'full'],

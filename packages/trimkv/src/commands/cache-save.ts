@@ -13,6 +13,7 @@ import { type ModelSettingName, modelSettingNames, openModel } from '../command-
 import { promptOf } from '../command-line/prompt-input.ts'
 import { sayCache } from '../command-line/report-text.ts'
 import { checkedSettings, type Settings } from '../command-line/settings.ts'
+import { checkTarget } from '../command-line/target-file.ts'
 import { bytesText, countText } from '../terminal/number-text.ts'
 import { startProgress } from '../terminal/progress.ts'
 
@@ -42,6 +43,7 @@ async function run(context: CommandContext): Promise<undefined> {
   const { terminal, signal, raw } = context
   const settings = await checkedSettings(raw, names)
   const { output, json } = settings
+  checkTarget(output)
   const prompt = await prefixPrompt(settings, signal)
   const policy = await policyOption(settings.policy)
   using model = await openModel(context, settings)

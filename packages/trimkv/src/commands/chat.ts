@@ -18,6 +18,7 @@ import { type KeptFile, keptFile } from '../command-line/kept-file.ts'
 import { type ModelSettingName, modelSettingNames, openModel } from '../command-line/open-model.ts'
 import { sayCache, speedText } from '../command-line/report-text.ts'
 import { checkedSettings } from '../command-line/settings.ts'
+import { checkTarget } from '../command-line/target-file.ts'
 import { startProgress } from '../terminal/progress.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 
@@ -138,9 +139,10 @@ async function openChat(
 
 async function run(context: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(context.raw, names)
+  const { maxNew, stop, system, pinSystem, session } = settings
+  if (session !== undefined) checkTarget(session)
   const policy = await policyOption(settings.policy)
   using model = await openModel(context, settings)
-  const { maxNew, stop, system, pinSystem, session } = settings
   const file = session === undefined ? undefined : await keptFile(session)
   const answers: ChatOptions = {
     ...samplingOptions(settings),

@@ -1,5 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { statSync } from 'node:fs'
 import { type Model, type Prompt, queryFilters } from '@trimkv/engine'
 import { writeSafetensors } from '@trimkv/io'
 import { fail } from '@trimkv/tensor'
@@ -9,6 +8,7 @@ import { flags, repeated, withFlags } from '../command-line/flags.ts'
 import { openModel } from '../command-line/open-model.ts'
 import { givenIds, promptText } from '../command-line/prompt-input.ts'
 import { checkedSettings, type Settings } from '../command-line/settings.ts'
+import { checkNewTarget } from '../command-line/target-file.ts'
 import { textRecords } from '../command-line/text-records.ts'
 import { bytesText, countText } from '../terminal/number-text.ts'
 import { startProgress } from '../terminal/progress.ts'
@@ -30,16 +30,6 @@ async function givenText(settings: Sources, signal: AbortSignal): Promise<Prompt
   return list ? { ids: list } : promptText(settings, signal)
 }
 
-/** Reading takes minutes: what can stop the writing after it is said before. */
-function checkTarget(out: string, force: boolean): void {
-  if (existsSync(out)) {
-    if (!force || !statSync(out).isFile())
-      fail('TRIMKV_OPTION', `${out} exists`, { hint: 'choose another file, or replace it with --force' })
-  } else if (!existsSync(dirname(out))) {
-    fail('TRIMKV_NOT_FOUND', `There is no folder ${dirname(out)} to write to`, { details: { out } })
-  }
-}
-
 async function textsOf(
   model: Model,
   { given, settings, signal }: { given: Prompt | undefined; settings: Sources; signal: AbortSignal },
@@ -53,7 +43,7 @@ async function run(context: CommandContext): Promise<undefined> {
   const { terminal, signal, raw } = context
   const settings = await checkedSettings(raw, names)
   const { out, tokens, samples, json } = settings
-  checkTarget(out, raw.force === true)
+  checkNewTarget(out, raw.force === true)
   const given = await givenText(settings, signal)
   using model = await openModel(context, { ...settings, gates: undefined })
   const texts = await textsOf(model, { given, settings, signal })

@@ -14,6 +14,7 @@ import { type ModelSettingName, modelSettingNames, openModel } from '../command-
 import { givenIds } from '../command-line/prompt-input.ts'
 import { sayCache } from '../command-line/report-text.ts'
 import { checkedSettings } from '../command-line/settings.ts'
+import { checkTarget } from '../command-line/target-file.ts'
 import { startProgress } from '../terminal/progress.ts'
 import { tableText } from '../terminal/table-text.ts'
 
@@ -57,6 +58,7 @@ async function writeTensors(path: string, { tensors }: Trace): Promise<void> {
 async function run(context: CommandContext): Promise<undefined> {
   const settings = await checkedSettings(context.raw, names)
   const { steps, force, exact, tensors, json } = settings
+  if (tensors !== undefined) checkTarget(tensors)
   const ids = await givenIds(settings)
   if (!ids) fail('TRIMKV_OPTION', 'There are no ids', { hint: 'give --ids 5,17,42 or --ids-file ids.json' })
   const policy = await policyOption(settings.policy)
