@@ -1,3 +1,6 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   type GenerateEvent,
   type GenerateOptions,
@@ -275,6 +278,24 @@ describe('memory', () => {
       return done.usage.meter.peakBytes
     }
     expect(await peak(40)).toBe(await peak(5))
+  })
+})
+
+describe('a tokenizer', () => {
+  it('that could not be read is read when it is asked for again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trimkv-generate-'))
+    try {
+      const file = join(folder, 'tokenizer.json')
+      cpSync(referenceModelDir, folder, { recursive: true })
+      rmSync(file)
+      using late = await loadModel(folder, { threads: 1 })
+      const options = { policy: 'full', maxNewTokens: 1 }
+      await expect(generate(late, prompt, options).text()).rejects.toMatchObject({ code: 'TRIMKV_NOT_FOUND' })
+      cpSync(join(referenceModelDir, 'tokenizer.json'), file)
+      expect(await generate(late, prompt, options).text()).toBe(' library')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

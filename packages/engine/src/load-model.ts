@@ -11,6 +11,7 @@ import {
 } from '@trimkv/io'
 import { bindGates, bindWeights, type Decoder, type DecoderSpec, specOf } from '@trimkv/models'
 import { createDevice, type Device, type DType, type Tensor } from '@trimkv/tensor'
+import { lazily } from './lazily.ts'
 import { openModel } from './open-model.ts'
 import {
   type LoadedFiles,
@@ -189,14 +190,6 @@ async function bindModel(
 
 /** Finds every weight and loads none: what is missing shows before anything is read. */
 const namesOnly = { ops: { slice: (name: string) => name }, load: (_: unknown, name: string) => name }
-
-function lazily<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | undefined
-  return () => {
-    loaded ??= load()
-    return loaded
-  }
-}
 
 /**
  * Loads a model folder as Hugging Face writes it, and retention gates for it. Weights are mapped into memory in the

@@ -1,6 +1,7 @@
 import type { ConstantSource } from '@trimkv/cache'
 import { openSafetensors, readTensorData, type TensorEntry } from '@trimkv/io'
 import { type Device, elementCount, fail, scope, type Tensor } from '@trimkv/tensor'
+import { lazily } from '../lazily.ts'
 
 /** The tensors of a source, each with the shape it must have: one, or one for each layer. */
 function partsOf({
@@ -35,7 +36,6 @@ function checkEntry(
 export class PolicyConstants implements Disposable {
   readonly tensors: Readonly<Record<string, Tensor>>
   readonly #sources: Readonly<Record<string, ConstantSource>>
-  #loaded: Promise<void> | undefined
 
   constructor(device: Device, sources: Readonly<Record<string, ConstantSource>>) {
     this.#sources = sources
@@ -46,13 +46,10 @@ export class PolicyConstants implements Disposable {
   }
 
   /**
-   * Reads the files, once.
+   * Reads the files, once; what failed is tried again.
    * @throws TRIMKV_NOT_FOUND, TRIMKV_FORMAT, TRIMKV_DTYPE; TRIMKV_WEIGHTS_MISMATCH for a missing tensor or another shape
    */
-  load(): Promise<void> {
-    this.#loaded ??= this.#read()
-    return this.#loaded
-  }
+  readonly load: () => Promise<void> = lazily(() => this.#read())
 
   async #read(): Promise<void> {
     for (const [name, source] of Object.entries(this.#sources)) {
