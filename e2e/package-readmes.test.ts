@@ -12,6 +12,7 @@ it.each([
   ['engine', 'trimkv/examples/prefix'],
   ['engine', 'trimkv/examples/session'],
   ['trimkv', 'trimkv/examples/compare'],
+  ['trimkv', 'trimkv/examples/my-policy'],
   ['trainer', 'trimkv/examples/train-gates'],
 ])('the README of %s shows the example %s as it is', (name, example) => {
   const blocks = [...read(`${name}/README.md`).matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1])
