@@ -59,10 +59,10 @@ export class OwnedModel implements AsyncDisposable {
     })
     this.#disposal.abort(reason)
     await Promise.all(
-      [...this.#running].map(([stop, events]) => {
+      [...this.#running].map(async ([stop, events]) => {
         stop.abort(reason)
         // One that nobody reads on would hold its cache for ever.
-        return events.return?.()
+        await events.return?.()
       }),
     )
     const loaded = this.#loaded
