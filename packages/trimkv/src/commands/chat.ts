@@ -99,10 +99,8 @@ async function converse(kept: Kept, lines: Interface, context: CommandContext): 
   })
   context.signal.addEventListener('abort', () => lines.close(), { once: true })
   // Lines that came before the end of the input are still to be answered, but nothing more is asked for.
-  let isOver = false
-  lines.once('close', () => {
-    isOver = true
-  })
+  const over = new AbortController()
+  lines.once('close', () => over.abort())
   lines.prompt()
   for await (const line of lines) {
     if (line.trim() !== '') {
@@ -117,7 +115,7 @@ async function converse(kept: Kept, lines: Interface, context: CommandContext): 
       }
       turn = undefined
     }
-    if (!isOver) lines.prompt()
+    if (!over.signal.aborted) lines.prompt()
   }
   context.signal.throwIfAborted()
   if (unsaved) throw unsaved
