@@ -27,6 +27,8 @@ export interface Figure {
 export interface SectionResult {
   /** What was run, in one sentence. */
   readonly about: string
+  /** Windows of each kind, where that is not what was asked for. */
+  readonly rounds?: number
   readonly figures: readonly Figure[]
   /** Seconds of each window, so that medians can be taken anew. */
   readonly windows?: Readonly<Record<string, readonly number[]>>

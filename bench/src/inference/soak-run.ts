@@ -21,7 +21,6 @@ export interface SoakRun {
 }
 
 const windowTokens = 500
-const rounds = 100
 const looks = 4
 const idleMs = 6000
 
@@ -50,8 +49,10 @@ async function run(options: {
   readonly threads: number
   readonly budget: number
   readonly tokens: readonly number[]
+  /** Windows of each sequence that rates are medians of. */
+  readonly rounds: number
 }): Promise<SoakRun> {
-  const { threads, budget, tokens } = options
+  const { threads, budget, tokens, rounds } = options
   using model = await loadModel(referenceModelDir, { threads, gates: referenceGatesDir })
   const maxTokens = tokens.at(-1)! + rounds * windowTokens + 1
   const cache = { policy: 'trimkv', budget, exact: true, maxTokens } as const

@@ -3,6 +3,7 @@ import type { SectionOptions, SectionResult } from './section.ts'
 import type { SoakRun } from './soak-run.ts'
 
 const budget = 64
+const rounds = 100
 const tokens = Array.from({ length: 10 }, (_, i) => 100_000 * (i + 1))
 /**
  * Only what is in use counts. Compiled code stays, of which V8 forgets megabytes when it likes; and what is freed goes
@@ -16,11 +17,12 @@ const settings = {
 /** A million tokens through the bundled model: nothing grows, nothing slows down. */
 export async function soakSection({ threads, print }: SectionOptions): Promise<SectionResult> {
   print(`Decoding ${tokens.at(-1)} tokens: some minutes`)
-  const options = { threads, budget, tokens }
+  const options = { threads, budget, tokens, rounds }
   const { points, rates } = await runChild<SoakRun>('../inference/soak-run.ts', options, settings)
   const [early, late] = [points.at(0)!, points.at(-1)!]
   return {
     about: `The bundled model, trimkv with ${budget} tokens per head, eviction after every token, ${threads} threads; malloc keeps nothing that is free`,
+    rounds,
     figures: [
       ...points.map((point) => ({
         name: `resident after ${point.tokens}`,
